@@ -8,7 +8,7 @@ declare const byteString: unique symbol;
 export type ByteString = string & { readonly [byteString]: true };
 
 export function bytesToByteString(bytes: Uint8Array): ByteString {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).latin1Slice() as ByteString;
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1') as ByteString;
 }
 
 export function byteStringToBytes(name: ByteString): Buffer {
@@ -17,10 +17,10 @@ export function byteStringToBytes(name: ByteString): Buffer {
 
 /** UTF-8 encodes text (a lone surrogate becomes U+FFFD, as everywhere in Node). */
 export function textToByteString(text: string): ByteString {
-  return Buffer.from(text, 'utf8').latin1Slice() as ByteString;
+  return Buffer.from(text, 'utf8').toString('latin1') as ByteString;
 }
 
 /** Decodes as UTF-8; bytes that are not UTF-8 become U+FFFD. For display use `escapeName` instead. */
 export function byteStringToText(name: ByteString): string {
-  return Buffer.from(name, 'latin1').utf8Slice();
+  return Buffer.from(name, 'latin1').toString('utf8');
 }

@@ -1,0 +1,49 @@
+import type { ByteString } from '../bytes.js';
+import type { Node, TreeLookup } from '../tree/node.js';
+import type { LayerInfo, Span, SpanContext } from './model.js';
+
+/** Random access to the bytes of an index: a file, a buffer, or ranges of blobs in a registry. */
+export interface ByteSource {
+  readonly size: number;
+  /** Exactly `length` bytes at `offset`, or a ClipError. Never called beyond `size`. */
+  read(offset: number, length: number): Promise<Uint8Array>;
+  close(): Promise<void>;
+}
+
+export interface ImageDescription {
+  /** Bytes as the registry served them; their digest is `manifestDigest`. */
+  manifest: Uint8Array;
+  manifestDigest: string;
+  manifestMediaType: string;
+  config: Uint8Array;
+  /** `os/architecture[/variant]`. */
+  platform: string;
+  spacing: number;
+}
+
+/** An opened index. Everything is read on demand, and each block's digest is checked before it is decoded. */
+export interface ImageIndex extends TreeLookup {
+  /** `sha256:<hex>`: the index's identity, the digest of its directory. */
+  readonly identity: string;
+  readonly formatVersion: number;
+  /** Bytes of the index file. */
+  readonly size: number;
+  /** Where the image was read from when the index was built (a reference or transport, no secrets); a hint, not part of the identity. */
+  readonly sourceHint: string | undefined;
+  /** Base layer first. */
+  readonly layers: readonly LayerInfo[];
+  describe(): Promise<ImageDescription>;
+  /** Names in the merged tree, the root not counted. */
+  readonly nodeCount: number;
+  lookup(path: ByteString): Promise<Node | undefined>;
+  /** Immediate children of a directory, in canonical order; empty when there are none or it is no directory. */
+  children(path: ByteString): Promise<Node[]>;
+  /** The node at `path` and all below it, in canonical order, in batches. The root node itself is included for ''. */
+  walk(path: ByteString): AsyncIterable<Node[]>;
+  /** The spans of a layer that overlap [offset, offset + length) of its uncompressed stream, ascending. */
+  spans(layer: number, offset: number, length: number): Promise<Span[]>;
+  spanContext(layer: number, span: Span): Promise<SpanContext>;
+  /** Bytes of the index read so far (for tests and `--log-level debug`). */
+  readonly bytesRead: number;
+  close(): Promise<void>;
+}

@@ -1,0 +1,36 @@
+import type { Descriptor } from '../oci/descriptor.js';
+import type { Observer } from '../observer.js';
+
+export interface ReadOptions {
+  observer?: Observer;
+  signal?: AbortSignal;
+}
+
+export interface ManifestResult {
+  bytes: Uint8Array;
+  mediaType: string;
+  /** `sha256:<hex>` computed from `bytes`, and checked when a digest was asked for. */
+  digest: string;
+}
+
+/** Where an image comes from: a registry, an OCI layout, an archive, … One object serves one repository. */
+export interface ImageSource {
+  /** Transport and reference, printable (no secrets). */
+  readonly name: string;
+  /** The manifest or image index behind the reference that the source was opened with, or behind a digest. At most 4 MiB (LIMIT). */
+  manifest(digest: string | undefined, options?: ReadOptions): Promise<ManifestResult>;
+  /**
+   * A blob's bytes from `offset` (default 0) to its end. Not verified here: who consumes it hashes it. A stream that breaks is
+   * resumed by Range where it broke. Chunks are valid until the next one is asked for.
+   */
+  blob(descriptor: Descriptor, options?: ReadOptions & { offset?: number }): AsyncIterable<Uint8Array>;
+  /**
+   * [offset, offset + length) of a blob, in chunks, exactly `length` bytes in all or a ClipError. One single-range request.
+   */
+  range(
+    descriptor: Descriptor,
+    range: { offset: number; length: number },
+    options?: ReadOptions,
+  ): AsyncIterable<Uint8Array>;
+  close(): Promise<void>;
+}
