@@ -13,7 +13,14 @@ export type ClipEvent =
   /** A user's read is complete. */
   | { type: 'read'; bytes: number }
   /** A unit was demanded by a read and answered by a tier, or went to the origin (`miss`). */
-  | { type: 'lookup'; unit: 'span' | 'layer'; outcome: Tier | 'miss'; coalesced: boolean; layer: string; key: string }
+  | {
+      type: 'lookup';
+      unit: 'span' | 'layer';
+      outcome: Tier | 'miss';
+      coalesced: boolean;
+      layer: string;
+      key: string;
+    }
   | { type: 'inflate-start'; unit: 'span' | 'layer'; layer: string; key: string }
   /** A unit was decoded. Plain tar spans are not inflated and emit nothing. `seconds` is decoder time. */
   | { type: 'inflate'; unit: 'span' | 'layer'; layer: string; key: string; bytes: number; seconds: number }

@@ -1,5 +1,5 @@
-import type { Descriptor } from '../oci/descriptor.js';
 import type { Observer } from '../observer.js';
+import type { Descriptor } from '../oci/descriptor.js';
 
 export interface ReadOptions {
   observer?: Observer;
