@@ -64,7 +64,7 @@ export function extentsOf(entry: Entry): readonly Extent[] {
  * directly. Returns <0, 0 or >0.
  */
 export function comparePaths(a: string, b: string): number {
-  const shorter = a.length < b.length ? a.length : b.length;
+  const shorter = Math.min(a.length, b.length);
   for (let i = 0; i < shorter; i++) {
     const x = a.charCodeAt(i);
     const y = b.charCodeAt(i);

@@ -1,0 +1,20 @@
+export interface ConnectionOptions {
+  /** Speak HTTP, not HTTPS, to the registry. Loopback registries are spoken to in HTTP without it. */
+  plainHttp: boolean;
+  /** Do not verify TLS certificates. */
+  insecure: boolean;
+  connectTimeout: number;
+  headersTimeout: number;
+  idleTimeout: number;
+  /** Attempts in all for what is safe to repeat; at least 1. */
+  tries: number;
+}
+
+export const DEFAULT_CONNECTION: ConnectionOptions = {
+  plainHttp: false,
+  insecure: false,
+  connectTimeout: 5000,
+  headersTimeout: 10_000,
+  idleTimeout: 10_000,
+  tries: 3,
+};
