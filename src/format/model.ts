@@ -11,7 +11,7 @@ export type Encoding = 'gzip' | 'zstd' | 'plain';
  * - `member`: at the header of a gzip member (or at garbage-free end): no window.
  * - `block`:  at a DEFLATE block's header bit.
  * - `symbol`: at a symbol inside a Huffman-coded DEFLATE block; `BlockHeader` says which tables hold.
- * - `frame`:  at a zstd frame.
+ * - `frame`:  at a zstd frame, the first `skip` bytes of whose output belong to earlier spans.
  * - `raw`:    plain tar; nothing is decoded.
  */
 export type StartKind = 'member' | 'block' | 'symbol' | 'frame' | 'raw';
@@ -28,7 +28,7 @@ export interface BlockHeader {
 export interface Span {
   /** 0-based number in its layer. */
   index: number;
-  /** Uncompressed offset and length, bytes; length ≥ 1 and ≤ 2 × spacing (zstd frames may be longer; see docs). */
+  /** Uncompressed offset and length, bytes; length ≥ 1 and ≤ 2 × spacing. */
   offset: number;
   length: number;
   /** Compressed bytes that decode it: [byte, end) of the blob; decoding starts at bit `bit` (0–7) of the first. */
@@ -36,6 +36,12 @@ export interface Span {
   bit: number;
   end: number;
   kind: StartKind;
+  /**
+   * Bytes that decoding from `byte` yields before this span's own, ≥ 0. Other than 0 only for `frame` spans: a zstd frame can be
+   * entered only at its beginning, so a frame longer than 2 × spacing is cut into neighbouring spans that share `byte` and
+   * `end`, and one decode of [byte, end) yields them all: span i + 1 has skip = skip of i + length of i.
+   */
+  skip: number;
   /** SHA-256 of its uncompressed bytes, 64 lower-case hex digits: the cache key. */
   digest: string;
 }
