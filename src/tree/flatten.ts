@@ -1,0 +1,71 @@
+import type { ByteString } from '../bytes.js';
+import { ClipError } from '../errors.js';
+import { type FileTree, KIND } from './file-tree.js';
+import type { EntryRef, MergedNode } from './merged-node.js';
+import { NONE, ROOT, type Slot } from './name-tree.js';
+
+/** Bytes of paths that no layer spells out (missing parents, names behind symlinks) in one image. */
+const MAX_NEW_PATH_BYTES = 2 ** 28;
+
+/** Lists the tree in canonical order. Throws ClipError LIMIT where paths of missing parents would fill the memory. */
+export function flatten(tree: FileTree): MergedNode[] {
+  const nodes: MergedNode[] = [];
+  /** Where a directory's node is in `nodes`: its children build their paths on it. */
+  const places = new Int32Array(tree.names.size);
+  const targets = new Map<number, EntryRef>();
+  const open: Slot[] = [ROOT];
+  let newPathBytes = 0;
+  for (let slot = open.pop(); slot !== undefined; slot = open.pop()) {
+    const layer = tree.refLayer(slot);
+    const ref = layer === NONE ? undefined : { layer, entry: tree.refEntry(slot) };
+    let path = '' as ByteString;
+    if (ref && !tree.moved(slot)) {
+      path = tree.layers[layer]![ref.entry]!.path;
+    } else if (slot !== ROOT) {
+      newPathBytes += tree.names.pathLength(slot);
+      if (newPathBytes > MAX_NEW_PATH_BYTES) {
+        throw new ClipError('LIMIT', 'the image has too many long paths whose directories no layer names');
+      }
+      const above = nodes[places[tree.names.parent(slot)]!]!.path;
+      const name = tree.names.name(slot);
+      path = (above === '' ? name : `${above}/${name}`) as ByteString;
+    }
+    if (tree.kind(slot) === KIND.directory) {
+      places[slot] = nodes.length;
+      for (const child of childrenInReverse(tree, slot)) open.push(child);
+    }
+    nodes.push({ path, ref, ...linkOf(tree, slot, targets) });
+  }
+  return nodes;
+}
+
+function linkOf(
+  tree: FileTree,
+  slot: Slot,
+  targets: Map<number, EntryRef>,
+): Pick<MergedNode, 'target' | 'nlink'> {
+  const number = tree.sharedInode(slot);
+  if (number === NONE) return { target: undefined, nlink: 1 };
+  const inode = tree.inode(number);
+  if (inode.layer === tree.refLayer(slot) && inode.entry === tree.refEntry(slot)) {
+    return { target: undefined, nlink: inode.links };
+  }
+  let target = targets.get(number);
+  if (!target) {
+    target = { layer: inode.layer, entry: inode.entry };
+    targets.set(number, target);
+  }
+  return { target, nlink: inode.links };
+}
+
+/** The children of a directory, last name first. */
+function childrenInReverse(tree: FileTree, directory: Slot): Slot[] {
+  const { names } = tree;
+  const children: Slot[] = [];
+  let isSorted = true;
+  for (let child = names.firstChild(directory); child !== NONE; child = names.sibling(child)) {
+    if (children.length > 0 && names.compareNames(children.at(-1)!, child) < 0) isSorted = false;
+    children.push(child);
+  }
+  return isSorted ? children : children.sort((a, b) => names.compareNames(b, a));
+}
