@@ -48,6 +48,7 @@ export function inflateGzipSpan(span: Span, context: SpanContext, compressed: Ui
 function prepare(core: Core, span: Span, context: SpanContext): void {
   const { wasm, bytes } = core;
   const { kind, bit } = span;
+  if (span.skip !== 0) throw damaged('a gzip span with bytes to skip');
   if (!(bit >= 0 && bit <= 7) || (kind === 'member' && bit !== 0)) throw damaged('a span begins at no bit');
   if (kind === 'member') return;
   if (kind !== 'block' && kind !== 'symbol') throw damaged(`a span of kind ${kind} in a gzip layer`);

@@ -56,6 +56,7 @@ export function createSpanWriter(sink: ScanSink, first: Checkpoint): SpanWriter 
       bit: start.bit,
       end,
       kind: start.kind,
+      skip: 0,
       digest: hash.digest('hex'),
     };
     const context: SpanContext = { window: start.window, header: start.header };
