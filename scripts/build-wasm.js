@@ -16,6 +16,10 @@ const { error, stderr } = await asc.main([
   '--enable',
   'simd,bulk-memory',
   '-O3',
+  '--initialMemory',
+  '20',
+  '--maximumMemory',
+  '20',
   '--noAssert',
   '--converge',
 ]);
