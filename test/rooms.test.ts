@@ -62,13 +62,19 @@ for (const file of files) {
           assert.ok(PURE_BUILTINS.includes(specifier), `pure room ${room} imports ${specifier}`);
         }
         if (room !== 'cli') {
-          assert.ok(!/^(chalk|commander|cli-progress)/.test(specifier), `${room} imports ${specifier}: only cli prints`);
+          assert.ok(
+            !/^(chalk|commander|cli-progress)/.test(specifier),
+            `${room} imports ${specifier}: only cli prints`,
+          );
         }
         continue;
       }
       const target = roomOf(join(dirname(file), specifier));
       if (target === room) continue;
-      assert.ok(rank(target) > rank(room), `src/${file} (${room}) imports ${specifier} (${target}), which is on its left`);
+      assert.ok(
+        rank(target) > rank(room),
+        `src/${file} (${room}) imports ${specifier} (${target}), which is on its left`,
+      );
     }
   });
 }

@@ -58,7 +58,9 @@ export async function tempDir(t: Pick<TestContext, 'after'>): Promise<string> {
 }
 
 /** The receipt: the last line on stderr under `--stats json`. */
-export function receiptOf({ stderr }: Run): Record<string, never> & { requests: number; [field: string]: unknown } {
+export function receiptOf({
+  stderr,
+}: Run): Record<string, never> & { requests: number; [field: string]: unknown } {
   const line = stderr.trimEnd().split('\n').at(-1) ?? '';
   return JSON.parse(line);
 }
