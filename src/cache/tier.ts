@@ -1,8 +1,8 @@
 import type { Tier } from '../observer.js';
 
 /**
- * One cache tier. Keys are the SHA-256 (64 hex digits) of the value, so an entry proves itself; `TieredCache` checks every value
- * from a tier below memory before it is used. A tier that fails is a miss, never an error to the reader.
+ * One cache tier. Keys are the SHA-256 (64 lower-case hex digits) of the value, so an entry proves itself; `TieredCache` checks
+ * every value from a tier below memory before it is used. A tier that fails is a miss, never an error to the reader.
  */
 export interface CacheTier {
   readonly name: Tier;
@@ -12,5 +12,14 @@ export interface CacheTier {
   put(key: string, value: Uint8Array): Promise<void> | void;
   /** Drops an entry that did not hold. */
   drop(key: string): Promise<void> | void;
+  /** Whether the entry is probably there; cheaper than `get`, and no use of it. Absent where the tier cannot tell cheaply. */
+  contains?(key: string, length: number): boolean;
+  /** Whether this many bytes, put one after the other, would all still be there afterwards. */
+  canHold(bytes: number): boolean;
+  /** Finishes writes under way. */
   close(): Promise<void>;
+}
+
+export function isKey(key: string): boolean {
+  return /^[0-9a-f]{64}$/.test(key);
 }

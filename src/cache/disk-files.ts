@@ -1,0 +1,137 @@
+import { randomBytes } from 'node:crypto';
+import {
+  closeSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  statSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { isKey } from './tier.js';
+
+/**
+ * The folder of the disk tier:
+ *
+ *   <spans>/sha256/ab/cdef…   an entry, named by the SHA-256 of its bytes (two digits, then the other 62)
+ *   <spans>/tmp/…             files being written; renamed into place when whole
+ *   <spans>/usage             what the entries add up to, roughly (disk-usage.ts)
+ *   <spans>/evict.lock        held by the process that evicts
+ *
+ * An entry appears by rename only, so a reader finds a whole one or none, whenever a writer dies.
+ */
+
+/** Temporary files older than this belong to writers that were killed. */
+const STALE_TEMPORARY_MS = 60 * 60 * 1000;
+
+/** Other people's images may be private, so what is cached of them is for the owner's eyes. */
+const DIRECTORY_MODE = 0o700;
+const FILE_MODE = 0o600;
+
+const writer = `${process.pid}-${randomBytes(6).toString('hex')}`;
+let written = 0;
+
+export interface DiskEntry {
+  key: string;
+  path: string;
+  /** Bytes. */
+  size: number;
+  /** Last use, milliseconds since 1970, up to a minute old. */
+  usedMs: number;
+}
+
+export function errnoOf(error: unknown): string | undefined {
+  if (!(error instanceof Error) || !('code' in error)) return undefined;
+  return typeof error.code === 'string' ? error.code : undefined;
+}
+
+export function entryPath(spans: string, key: string): string {
+  return `${spans}/sha256/${key.slice(0, 2)}/${key.slice(2)}`;
+}
+
+/** Writes a file under a temporary name and renames it to `path`: there is never a half-written `path`. Throws what fs throws. */
+export function writeWhole(spans: string, path: string, bytes: Uint8Array): void {
+  const temporary = join(spans, 'tmp', `${writer}-${written++}`);
+  const fd = openInFolder(temporary);
+  try {
+    try {
+      let done = 0;
+      while (done < bytes.byteLength) done += writeSync(fd, bytes, done, bytes.byteLength - done);
+    } finally {
+      closeSync(fd);
+    }
+    renameIntoFolder(temporary, path);
+  } catch (error) {
+    remove(temporary);
+    throw error;
+  }
+}
+
+function openInFolder(path: string): number {
+  try {
+    return openSync(path, 'wx', FILE_MODE);
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') throw error;
+    mkdirSync(join(path, '..'), { recursive: true, mode: DIRECTORY_MODE });
+    return openSync(path, 'wx', FILE_MODE);
+  }
+}
+
+function renameIntoFolder(from: string, to: string): void {
+  try {
+    renameSync(from, to);
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') throw error;
+    mkdirSync(join(to, '..'), { recursive: true, mode: DIRECTORY_MODE });
+    renameSync(from, to);
+  }
+}
+
+/** Removes a file if it is there; true when it was. On POSIX a reader that has it open reads on. */
+export function remove(path: string): boolean {
+  try {
+    unlinkSync(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** All entries, in no order. Entries that vanish meanwhile and files that are no entries are passed over. */
+export function* listEntries(spans: string): Generator<DiskEntry> {
+  const root = join(spans, 'sha256');
+  for (const prefix of namesIn(root)) {
+    for (const rest of namesIn(join(root, prefix))) {
+      const key = prefix + rest;
+      if (prefix.length !== 2 || !isKey(key)) continue;
+      const path = entryPath(spans, key);
+      const stat = statSync(path, { throwIfNoEntry: false });
+      if (stat?.isFile()) yield { key, path, size: stat.size, usedMs: stat.mtimeMs };
+    }
+  }
+}
+
+/** Removes what killed writers left behind; returns how many files. */
+export function removeStaleTemporaries(spans: string, olderThanMs = STALE_TEMPORARY_MS): number {
+  const folder = join(spans, 'tmp');
+  const limit = Date.now() - olderThanMs;
+  let removed = 0;
+  for (const name of namesIn(folder)) {
+    const path = join(folder, name);
+    const stat = statSync(path, { throwIfNoEntry: false });
+    if (stat && stat.mtimeMs <= limit && remove(path)) removed++;
+  }
+  return removed;
+}
+
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch (error) {
+    const code = errnoOf(error);
+    if (code === 'ENOENT' || code === 'ENOTDIR') return [];
+    throw error;
+  }
+}

@@ -1,0 +1,129 @@
+import { appendFileSync, closeSync, mkdirSync, openSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Observer, silentObserver } from '../observer.js';
+import { errnoOf, listEntries, remove, removeStaleTemporaries, writeWhole } from './disk-files.js';
+
+/**
+ * Keeps the disk tier within its quota with many processes writing, and without counting the folder each time. The file `usage`
+ * holds one number per line; their sum is about what the entries add up to. A writer appends what it added
+ * (one small O_APPEND write is atomic on a local file system); whoever sees the sum pass the quota counts the folder, removes the
+ * least recently used entries and writes the true sum. A lost line makes the sum too low until the next count,
+ * which is due at the latest when the file has grown long or old.
+ */
+
+/** Eviction goes down to this share of the quota, so that the next put does not evict again. */
+export const LOW_WATER = 0.9;
+/** A process may have added this share of the quota before it says so. */
+const REPORT_SHARE = 1 / 64;
+const MAX_USAGE_FILE = 16 * 1024;
+const MAX_USAGE_AGE_MS = 24 * 60 * 60 * 1000;
+/** An evictor that has held its lock for longer than this is dead. */
+const STALE_LOCK_MS = 60_000;
+
+export interface DiskUsage {
+  /** Notes bytes that were put; evicts when the quota is passed. Never throws. */
+  add(bytes: number): void;
+  /** Writes down what was noted. Never throws. */
+  flush(): void;
+}
+
+export interface PruneResult {
+  /** Entries and bytes that are left. */
+  entries: number;
+  bytes: number;
+  removedEntries: number;
+  removedBytes: number;
+}
+
+export function createDiskUsage(spans: string, quota: number, observer: Observer): DiskUsage {
+  let unreported = 0;
+  function report(): void {
+    if (unreported === 0) return;
+    const bytes = unreported;
+    unreported = 0;
+    try {
+      const total = addToTotal(spans, bytes);
+      if (total === undefined || total > quota) prune(spans, { maxBytes: quota, observer });
+    } catch {
+      // The folder may be gone or read-only by now; the tier finds that out by itself at its next write.
+    }
+  }
+  return {
+    add(bytes) {
+      unreported += bytes;
+      if (unreported >= quota * REPORT_SHARE) report();
+    },
+    flush: report,
+  };
+}
+
+/** Appends to the usage file; the new sum, or undefined when the folder must be counted anew. */
+function addToTotal(spans: string, bytes: number): number | undefined {
+  const path = join(spans, 'usage');
+  const known = statSync(path, { throwIfNoEntry: false });
+  if (!known || known.size > MAX_USAGE_FILE) return undefined;
+  // Each count makes the file anew. A file system that keeps no time of birth says 0.
+  if (known.birthtimeMs > 0 && Date.now() - known.birthtimeMs > MAX_USAGE_AGE_MS) return undefined;
+  appendFileSync(path, `${bytes}\n`);
+  let total = 0;
+  for (const line of readFileSync(path, 'latin1').split('\n')) total += Number(line);
+  return Number.isFinite(total) ? total : undefined;
+}
+
+/**
+ * Counts the entries and, where they exceed `maxBytes`, removes the least recently used until `LOW_WATER` of it is left. One
+ * process does this at a time; undefined when another is at it. What is being read stays readable: a reader has the file open.
+ */
+export function prune(
+  spans: string,
+  options: { maxBytes: number; observer?: Observer },
+): PruneResult | undefined {
+  return underLock(spans, () => {
+    const observer = options.observer ?? silentObserver;
+    const entries = [...listEntries(spans)];
+    const result: PruneResult = { entries: entries.length, bytes: 0, removedEntries: 0, removedBytes: 0 };
+    for (const entry of entries) result.bytes += entry.size;
+    if (result.bytes > options.maxBytes) {
+      entries.sort((a, b) => a.usedMs - b.usedMs);
+      for (const entry of entries) {
+        if (result.bytes <= options.maxBytes * LOW_WATER) break;
+        if (remove(entry.path)) {
+          result.removedEntries++;
+          result.removedBytes += entry.size;
+          observer.emit({ type: 'evicted', tier: 'disk', key: entry.key, bytes: entry.size });
+        }
+        result.entries--;
+        result.bytes -= entry.size;
+      }
+    }
+    removeStaleTemporaries(spans);
+    writeWhole(spans, join(spans, 'usage'), Buffer.from(`${result.bytes}\n`));
+    return result;
+  });
+}
+
+function underLock<T>(spans: string, action: () => T): T | undefined {
+  const lock = join(spans, 'evict.lock');
+  if (!acquire(lock) && !(isStale(lock) && remove(lock) && acquire(lock))) return undefined;
+  try {
+    return action();
+  } finally {
+    remove(lock);
+  }
+}
+
+function acquire(lock: string): boolean {
+  try {
+    mkdirSync(join(lock, '..'), { recursive: true, mode: 0o700 });
+    closeSync(openSync(lock, 'wx', 0o600));
+    return true;
+  } catch (error) {
+    if (errnoOf(error) === 'EEXIST') return false;
+    throw error;
+  }
+}
+
+function isStale(lock: string): boolean {
+  const stat = statSync(lock, { throwIfNoEntry: false });
+  return stat !== undefined && Date.now() - stat.mtimeMs > STALE_LOCK_MS;
+}

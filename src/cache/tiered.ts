@@ -1,0 +1,231 @@
+import { hash } from 'node:crypto';
+import { ClipError } from '../errors.js';
+import { type Observer, silentObserver, type Tier } from '../observer.js';
+import { createFlightTable, type Flight, type Load } from './flight.js';
+import type { MemoryTier } from './memory.js';
+import type { CacheTier } from './tier.js';
+
+/** What is loaded as one: a span, named by the SHA-256 of its bytes. */
+export interface Unit {
+  readonly key: string;
+  /** Bytes. */
+  readonly length: number;
+}
+
+export type Outcome = Tier | 'miss';
+
+/**
+ * Fetches units that no tier has and gives each to `cache.deliver`, in any order. What it leaves undelivered fails. It stops when
+ * `signal` aborts, which happens when no reader waits any more.
+ */
+export type Origin<U extends Unit> = (missing: readonly U[], signal: AbortSignal) => Promise<void>;
+
+export interface LoadOptions<U extends Unit> {
+  origin: Origin<U>;
+  /** Told once per unit, as soon as it is known who answers. `coalesced`: it waits for a load that another began. */
+  onOutcome?: (unit: U, outcome: Outcome, coalesced: boolean) => void;
+  /** False: the value passes by the memory tier (a large file must not flush it). Default true. */
+  keepInMemory?: boolean;
+}
+
+/** Units that were asked for together. `release` must be called in the end, whatever happened. */
+export interface Batch {
+  /** The value of unit i; a promise only if it is not here yet. Readers must not change it. */
+  take(i: number): Uint8Array | Promise<Uint8Array>;
+  /** True when no unit is waited for. */
+  settled(): boolean;
+  /** Stops waiting; a load that nobody waits for is aborted. */
+  release(): void;
+}
+
+export interface TieredCache {
+  readonly memory: MemoryTier | undefined;
+  /** The value if it is in memory: the fast path, no promise and no copy. */
+  peek(key: string, length: number): Uint8Array | undefined;
+  /** Whether a tier says that it has it, or it is being loaded; nothing is read. */
+  contains(unit: Unit): boolean;
+  /** Starts loading what is not in memory, from the tiers below or the origin; each key once however many ask. */
+  load<U extends Unit>(units: readonly U[], options: LoadOptions<U>): Batch;
+  /**
+   * A fresh value from the origin: verified, put into the tiers, handed to who waits for it. Throws ClipError DIGEST_MISMATCH
+   * when the bytes are not the key's. The value must not be changed afterwards.
+   */
+  deliver(unit: Unit, value: Uint8Array, options?: { keepInMemory?: boolean }): void;
+  /** Looks again for units that are being loaded and lands what a tier has by now; returns those that are nowhere. */
+  recheck<U extends Unit>(units: readonly U[]): Promise<U[]>;
+  /** Where that many bytes could be held at once. */
+  room(bytes: number): { memory: boolean; lower: boolean };
+  /** Waits for writes under way and closes the tiers. */
+  close(): Promise<void>;
+}
+
+export interface TieredCacheOptions {
+  memory?: MemoryTier | undefined;
+  /** Below memory, fastest first: disk, remote. */
+  lower?: readonly CacheTier[];
+  observer?: Observer;
+}
+
+/**
+ * Memory → lower tiers → origin, filled on the way back. Every value from below memory and every fresh one is held against its
+ * digest; one that does not hold is dropped, told as `corrupt`, and fetched from below. (Single flight between processes
+ * belongs into `fetch`, between the last tier and the origin.)
+ */
+export function createTieredCache(options: TieredCacheOptions): TieredCache {
+  const { memory, lower = [], observer = silentObserver } = options;
+  const flights = createFlightTable();
+  const writes = new Set<Promise<void>>();
+
+  function put(tier: CacheTier, key: string, value: Uint8Array): void {
+    const writing = tier.put(key, value);
+    if (writing === undefined) return;
+    const settled = writing
+      .catch((error: unknown) => {
+        observer.emit({ type: 'debug', message: `put into ${tier.name} failed: ${String(error)}` });
+      })
+      .finally(() => writes.delete(settled));
+    writes.add(settled);
+  }
+
+  /** Looks through the lower tiers; fills those above the one that had it. */
+  async function find(unit: Unit): Promise<{ value: Uint8Array; tier: Tier } | undefined> {
+    for (const [i, tier] of lower.entries()) {
+      const answer = tier.get(unit.key, unit.length);
+      const value = answer instanceof Promise ? await answer.catch(() => undefined) : answer;
+      if (value === undefined) continue;
+      if (value.byteLength === unit.length && holds(unit.key, value)) {
+        for (const above of lower.slice(0, i)) put(above, unit.key, value);
+        return { value, tier: tier.name };
+      }
+      observer.emit({ type: 'corrupt', tier: tier.name, key: unit.key });
+      const dropping = tier.drop(unit.key);
+      if (dropping !== undefined) await dropping.catch(() => {});
+    }
+    return undefined;
+  }
+
+  async function fetch<U extends Unit>(
+    owned: readonly { unit: U; flight: Flight }[],
+    load: Load,
+    how: LoadOptions<U>,
+  ): Promise<void> {
+    const missing: U[] = [];
+    for (const { unit, flight } of owned) {
+      const found = await find(unit);
+      if (found) {
+        how.onOutcome?.(unit, found.tier, false);
+        if (flight.keepInMemory) memory?.put(unit.key, found.value);
+        flights.land(unit.key, found.value);
+      } else {
+        how.onOutcome?.(unit, 'miss', false);
+        missing.push(unit);
+      }
+    }
+    if (missing.length > 0) await how.origin(missing, load.controller.signal);
+  }
+
+  function start<U extends Unit>(
+    owned: readonly { unit: U; flight: Flight }[],
+    load: Load,
+    how: LoadOptions<U>,
+  ): void {
+    fetch(owned, load, how)
+      .then(() => new ClipError('FAILED', 'a span was not delivered'))
+      .catch((error: unknown) => error)
+      .then((error) => {
+        for (const flight of [...load.flights]) flights.fail(flight, error);
+      });
+  }
+
+  return {
+    memory,
+    peek(key, length) {
+      return memory?.get(key, length);
+    },
+    contains(unit) {
+      return (
+        flights.get(unit.key, unit.length) !== undefined ||
+        memory?.contains(unit.key, unit.length) === true ||
+        lower.some((tier) => tier.contains?.(unit.key, unit.length) === true)
+      );
+    },
+    load(units, how) {
+      const keep = how.keepInMemory ?? true;
+      const load: Load = { controller: new AbortController(), flights: new Set() };
+      const slots: (Uint8Array | Flight)[] = [];
+      const owned: { unit: (typeof units)[number]; flight: Flight }[] = [];
+      for (const unit of units) {
+        const value = memory?.get(unit.key, unit.length);
+        if (value) {
+          how.onOutcome?.(unit, 'memory', false);
+          slots.push(value);
+          continue;
+        }
+        let flight = flights.get(unit.key, unit.length);
+        if (flight) how.onOutcome?.(unit, 'memory', true);
+        else {
+          flight = flights.start(unit.key, unit.length, load);
+          owned.push({ unit, flight });
+        }
+        flight.interest++;
+        flight.keepInMemory ||= keep;
+        slots.push(flight);
+      }
+      if (owned.length > 0) start(owned, load, how);
+      return batchOf(slots, flights.leave);
+    },
+    deliver(unit, value, how = {}) {
+      if (value.byteLength !== unit.length || !holds(unit.key, value)) {
+        throw new ClipError('DIGEST_MISMATCH', `expected bytes with SHA-256 ${unit.key}`);
+      }
+      const keep = how.keepInMemory || flights.get(unit.key, unit.length)?.keepInMemory;
+      if (keep) memory?.put(unit.key, value);
+      for (const tier of lower) put(tier, unit.key, value);
+      flights.land(unit.key, value);
+    },
+    async recheck(units) {
+      const left: (typeof units)[number][] = [];
+      for (const unit of units) {
+        if (flights.get(unit.key, unit.length) === undefined) continue;
+        const value = memory?.get(unit.key, unit.length) ?? (await find(unit))?.value;
+        if (value) flights.land(unit.key, value);
+        else left.push(unit);
+      }
+      return left;
+    },
+    room(bytes) {
+      return {
+        memory: memory?.canHold(bytes) === true,
+        lower: lower.some((tier) => tier.canHold(bytes)),
+      };
+    },
+    async close() {
+      while (writes.size > 0) await Promise.all(writes);
+      await memory?.close();
+      for (const tier of lower) await tier.close();
+    },
+  };
+}
+
+function batchOf(slots: readonly (Uint8Array | Flight)[], leave: (flight: Flight) => void): Batch {
+  let released = false;
+  return {
+    take(i) {
+      const slot = slots[i];
+      if (slot === undefined) throw new RangeError(`unit ${i} of ${slots.length}`);
+      return slot instanceof Uint8Array ? slot : (slot.value ?? slot.promise);
+    },
+    settled() {
+      return slots.every((slot) => slot instanceof Uint8Array || slot.value !== undefined);
+    },
+    release() {
+      if (released) return;
+      released = true;
+      for (const slot of slots) if (!(slot instanceof Uint8Array)) leave(slot);
+    },
+  };
+}
+
+function holds(key: string, value: Uint8Array): boolean {
+  return hash('sha256', value, 'hex') === key;
+}

@@ -1,0 +1,30 @@
+import type { TieredCache } from '../cache/tiered.js';
+import { ClipError } from '../errors.js';
+import type { ImageIndex } from '../format/image-index.js';
+import type { LayerInfo } from '../format/model.js';
+import type { Observer } from '../observer.js';
+import type { Descriptor } from '../oci/descriptor.js';
+import type { ImageSource } from '../source/source.js';
+import type { Decoders } from './decoders.js';
+import type { Runs } from './runs.js';
+
+/** What every part of the read path works with. */
+export interface ReadContext {
+  readonly index: ImageIndex;
+  /** Opens the image's source at its first use, so that a warm read touches no network. */
+  readonly source: () => Promise<ImageSource>;
+  readonly cache: TieredCache;
+  readonly observer: Observer;
+  readonly decoders: Decoders;
+  readonly runs: Runs;
+}
+
+export function layerInfo(context: ReadContext, layer: number): LayerInfo {
+  const info = context.index.layers[layer];
+  if (!info) throw new ClipError('CORRUPT_INDEX', `the index names a layer ${layer} that it does not have`);
+  return info;
+}
+
+export function layerDescriptor(info: LayerInfo): Descriptor {
+  return { mediaType: info.mediaType, digest: info.digest, size: info.size };
+}

@@ -1,0 +1,47 @@
+import type { Origin } from '../cache/tiered.js';
+import type { Span } from '../format/model.js';
+import { abortable } from './abortable.js';
+import { layerInfo, type ReadContext } from './context.js';
+import { spanOrigin } from './span-origin.js';
+import { type SpanUnit, unitOf, windowsOfSpans } from './units.js';
+
+/** Fetches all spans of a layer that no tier has. */
+export async function fillLayer(context: ReadContext, layer: number, signal: AbortSignal): Promise<void> {
+  const spans = await context.index.spans(layer, 0, layerInfo(context, layer).uncompressedSize);
+  await fillSpans(context, spans, {
+    origin: spanOrigin(context, layer, { counted: false }),
+    keepInMemory: false,
+    signal,
+  });
+}
+
+export interface FillOptions {
+  origin: Origin<SpanUnit>;
+  keepInMemory: boolean;
+  signal: AbortSignal | undefined;
+}
+
+/**
+ * Loads the spans (of one layer, ascending) that no tier has yet, a window at a time, ahead of any demand: they count as `prefetched`
+ * and as nothing else.
+ */
+export async function fillSpans(
+  context: ReadContext,
+  spans: Iterable<Span>,
+  options: FillOptions,
+): Promise<void> {
+  const absent = [...spans].filter((span) => !context.cache.contains(unitOf(span)));
+  for await (const { units } of windowsOfSpans(absent)) {
+    options.signal?.throwIfAborted();
+    const batch = context.cache.load(units, options);
+    try {
+      let bytes = 0;
+      for (const i of units.keys()) {
+        bytes += (await abortable(Promise.resolve(batch.take(i)), options.signal)).byteLength;
+      }
+      context.observer.emit({ type: 'prefetched', units: units.length, bytes });
+    } finally {
+      batch.release();
+    }
+  }
+}

@@ -1,0 +1,183 @@
+import { constants } from 'node:buffer';
+import type { TieredCache } from '../cache/tiered.js';
+import { ClipError } from '../errors.js';
+import { escapeName } from '../escape.js';
+import type { ImageIndex } from '../format/image-index.js';
+import type { Span } from '../format/model.js';
+import { createLayerDecoder } from '../inflate/decode.js';
+import { inflateSpan } from '../inflate/resume.js';
+import type { Observer } from '../observer.js';
+import type { ImageSource } from '../source/source.js';
+import type { Node } from '../tree/node.js';
+import type { ReadContext } from './context.js';
+import type { Decoders } from './decoders.js';
+import { fillSpans } from './fill.js';
+import { createNaiveReader } from './naive.js';
+import { createPeek } from './peek.js';
+import { clipRange, planPieces } from './plan.js';
+import { createRuns } from './runs.js';
+import { createStrategist, type Strategy } from './strategy.js';
+import { streamFile } from './stream.js';
+
+export interface ReadRange {
+  /** First byte, ≥ 0; default 0. Beyond the end there is nothing to read. */
+  offset?: number;
+  /** At most so many bytes; default all. */
+  length?: number;
+  signal?: AbortSignal;
+}
+
+/** Reads files of one image. All of it can be used concurrently. */
+export interface ImageReader {
+  readonly index: ImageIndex;
+  readonly observer: Observer;
+  /**
+   * The bytes of a regular file, in order, in bounded memory; holes of sparse files are zeros. Chunks are views of cached data: copy
+   * before changing them. Throws ClipError IS_DIRECTORY, NOT_A_FILE, CORRUPT_INDEX, CORRUPT_LAYER, DIGEST_MISMATCH,
+   * NO_ROOM_FOR_LAYER, what the source throws, and the signal's reason.
+   */
+  read(node: Node, range?: ReadRange): AsyncIterable<Uint8Array>;
+  /** As `read`, in one buffer that is the caller's own. Throws LIMIT when that is more than Node's buffers hold. */
+  readAll(node: Node, range?: ReadRange): Promise<Buffer>;
+  /**
+   * A whole read without a promise and without a copy, if the range lies in one span that is in memory and was read before; else
+   * undefined, and nothing is counted. The view must not be changed.
+   */
+  peek(node: Node, offset: number, length: number): Uint8Array | undefined;
+  /** Loads the spans of these files into the tiers. They count as `prefetched` until they are read. */
+  prefetch(nodes: Iterable<Node> | AsyncIterable<Node>, options?: { signal?: AbortSignal }): Promise<void>;
+  /**
+   * Finishes the decoder runs that fill a layer (with `abort`: stops them), then closes the cache and the naive strategy's temporary
+   * files. Index and source are the caller's.
+   */
+  close(options?: { abort?: boolean }): Promise<void>;
+}
+
+export interface ImageReaderOptions {
+  index: ImageIndex;
+  /** Called at the first read that no tier can answer. */
+  source: () => Promise<ImageSource>;
+  cache: TieredCache;
+  strategy: Strategy;
+  observer: Observer;
+  /** Default: those of the inflate room. */
+  decoders?: Decoders;
+}
+
+/** Files larger than this share of the memory tier pass it by. */
+const LARGE_SHARE = 1 / 8;
+
+export function createImageReader(options: ImageReaderOptions): ImageReader {
+  const { index, cache, observer, strategy } = options;
+  const context: ReadContext = {
+    index,
+    cache,
+    observer,
+    decoders: options.decoders ?? { inflateSpan, createLayerDecoder },
+    source: once(options.source),
+    runs: createRuns(),
+  };
+  const strategist = createStrategist(context, strategy === 'naive' ? 'span' : strategy);
+  const naive = strategy === 'naive' ? createNaiveReader(context) : undefined;
+  const largest = (cache.memory?.capacity ?? 0) * LARGE_SHARE;
+  const peek = createPeek(context, strategy);
+
+  function stream(node: Node, options: ReadRange): AsyncIterable<Uint8Array> {
+    const { offset = 0, length = Number.POSITIVE_INFINITY, signal } = options;
+    const range = clipRange(node, offset, length, () => printable(node));
+    if (naive) return naive.read(node, range, signal);
+    return spansOf(node, range, signal);
+  }
+
+  async function* spansOf(
+    node: Node,
+    range: { offset: number; length: number },
+    signal: AbortSignal | undefined,
+  ): AsyncGenerator<Uint8Array> {
+    if (range.length === 0) return;
+    const plan = strategist.plan(node.layer);
+    try {
+      yield* streamFile(context, node, {
+        range,
+        plan,
+        keepInMemory: node.entry.size <= largest,
+        signal,
+      });
+    } finally {
+      plan.lookups.end();
+    }
+  }
+
+  async function* read(node: Node, range: ReadRange = {}): AsyncGenerator<Uint8Array> {
+    let bytes = 0;
+    try {
+      for await (const chunk of stream(node, range)) {
+        bytes += chunk.byteLength;
+        yield chunk;
+      }
+    } finally {
+      observer.emit({ type: 'read', bytes });
+    }
+  }
+
+  return {
+    index,
+    observer,
+    read,
+    async readAll(node, range = {}) {
+      const { size } = node.entry;
+      const length = Math.min(range.length ?? size, Math.max(size - (range.offset ?? 0), 0));
+      if (length > constants.MAX_LENGTH) {
+        throw new ClipError('LIMIT', `${printable(node)} is too large to be read at once`, {
+          hint: 'read it as a stream',
+        });
+      }
+      const chunks: Uint8Array[] = [];
+      for await (const chunk of read(node, range)) chunks.push(chunk);
+      peek.remember(node);
+      return Buffer.concat(chunks);
+    },
+    peek: peek.peek,
+    async prefetch(nodes, { signal } = {}) {
+      const wanted = new Map<number, Map<number, Span>>();
+      let bytes = 0;
+      for await (const node of nodes) {
+        if (node.entry.type !== 'file') continue;
+        const spans = wanted.get(node.layer) ?? new Map<number, Span>();
+        wanted.set(node.layer, spans);
+        for await (const piece of planPieces(index, node, { offset: 0, length: node.entry.size })) {
+          if ('zeros' in piece || spans.has(piece.span.index)) continue;
+          spans.set(piece.span.index, piece.span);
+          bytes += piece.span.length;
+        }
+      }
+      const keepInMemory = cache.room(bytes * 2).memory || !cache.room(bytes).lower;
+      for (const [layer, spans] of wanted) {
+        const ordered = [...spans.values()].sort((a, b) => a.index - b.index);
+        await fillSpans(context, ordered, { origin: strategist.ahead(layer), keepInMemory, signal });
+      }
+    },
+    async close({ abort = false } = {}) {
+      await strategist.close();
+      await context.runs.close(abort);
+      await naive?.close();
+      await cache.close();
+    },
+  };
+}
+
+function printable(node: Node): string {
+  return `/${escapeName(node.path)}`;
+}
+
+/** Shares one promise; a failure is not remembered. */
+function once<T>(open: () => Promise<T>): () => Promise<T> {
+  let opened: Promise<T> | undefined;
+  return () => {
+    opened ??= open().catch((error: unknown) => {
+      opened = undefined;
+      throw error;
+    });
+    return opened;
+  };
+}

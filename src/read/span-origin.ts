@@ -1,0 +1,203 @@
+import type { Origin } from '../cache/tiered.js';
+import type { LayerInfo, Span } from '../format/model.js';
+import { layerDescriptor, layerInfo, type ReadContext } from './context.js';
+import { decodeStream } from './decode-stream.js';
+import { deliverSpan, keepsInMemory } from './deliver.js';
+import { cutRanges } from './ranges.js';
+import { joinRun } from './runs.js';
+import { type SpanUnit, unitOf } from './units.js';
+
+/** Compressed bytes that one request asks for, unless a single span is larger. A window (units.ts) usually stays below it. */
+const MAX_RUN = 16 << 20;
+
+export interface SpanOriginOptions {
+  /** False for spans that nobody has asked for yet: their inflates count nowhere. */
+  counted: boolean;
+}
+
+/**
+ * Fetches spans one by one: neighbours with one single-range request, inflated as the bytes arrive, delivered in order. Spans that
+ * share their start (a long zstd frame) are decoded together, all that the tiers have room for.
+ */
+export function spanOrigin(
+  context: ReadContext,
+  layer: number,
+  options: SpanOriginOptions,
+): Origin<SpanUnit> {
+  return async (missing, signal) => {
+    const spans = missing.map((unit) => unit.span);
+    let next = 0;
+    while (next < spans.length) {
+      const first = spans[next] as Span;
+      if (await isGrouped(context, layer, first)) {
+        let last = next;
+        while (spans[last + 1]?.byte === first.byte) last++;
+        await decodeGroup(context, layer, { wanted: spans.slice(next, last + 1), signal, ...options });
+        next = last + 1;
+        continue;
+      }
+      let end = next + 1;
+      while (end < spans.length && follows(spans, end, first.byte)) {
+        if (await isGrouped(context, layer, spans[end] as Span)) break;
+        end++;
+      }
+      await fetchRun(context, layer, { run: spans.slice(next, end), signal, ...options });
+      next = end;
+    }
+  };
+}
+
+function follows(spans: readonly Span[], i: number, runStart: number): boolean {
+  const span = spans[i];
+  const before = spans[i - 1];
+  return (
+    span !== undefined &&
+    before !== undefined &&
+    span.index === before.index + 1 &&
+    span.end - runStart <= MAX_RUN
+  );
+}
+
+/** Whether another span is decoded from the same start. */
+async function isGrouped(context: ReadContext, layer: number, span: Span): Promise<boolean> {
+  if (span.kind !== 'frame') return false;
+  if (span.skip > 0) return true;
+  const after = span.offset + span.length;
+  if (after >= layerInfo(context, layer).uncompressedSize) return false;
+  const [next] = await context.index.spans(layer, after, 1);
+  return next !== undefined && next.byte === span.byte;
+}
+
+async function fetchRun(
+  context: ReadContext,
+  layer: number,
+  options: SpanOriginOptions & { run: readonly Span[]; signal: AbortSignal },
+): Promise<void> {
+  const { run, signal } = options;
+  const info = layerInfo(context, layer);
+  const start = (run[0] as Span).byte;
+  const ranges = run.map((span) => ({ start: span.byte - start, end: span.end - start }));
+  const chunks = await rangeOf(context, info, { start, end: (run.at(-1) as Span).end, signal });
+  let next = 0;
+  for await (const compressed of cutRanges(chunks, ranges)) {
+    signal.throwIfAborted();
+    const span = run[next++] as Span;
+    const value = await inflate(context, layer, { info, span, compressed, counted: options.counted });
+    deliverSpan(context, layer, span, value, false);
+  }
+}
+
+async function inflate(
+  context: ReadContext,
+  layer: number,
+  options: { info: LayerInfo; span: Span; compressed: Uint8Array; counted: boolean },
+): Promise<Uint8Array> {
+  const { info, span, compressed, counted } = options;
+  if (info.encoding === 'plain') return compressed;
+  const { observer } = context;
+  const about = { unit: 'span', layer: info.digest, key: span.digest } as const;
+  const spanContext = await context.index.spanContext(layer, span);
+  if (counted) observer.emit({ type: 'inflate-start', ...about });
+  const started = performance.now();
+  const answer = context.decoders.inflateSpan(info.encoding, span, spanContext, compressed);
+  const value = answer instanceof Promise ? await answer : answer;
+  const seconds = (performance.now() - started) / 1000;
+  if (counted) observer.emit({ type: 'inflate', ...about, bytes: value.byteLength, seconds });
+  return value;
+}
+
+/**
+ * Decodes from the start that `wanted` share. All spans of the group are delivered when a tier can hold them, in one run for all who
+ * ask meanwhile; when none can, decoding stops at the last one that is wanted.
+ */
+async function decodeGroup(
+  context: ReadContext,
+  layer: number,
+  options: SpanOriginOptions & { wanted: readonly Span[]; signal: AbortSignal },
+): Promise<void> {
+  const { wanted, signal, counted } = options;
+  const last = wanted.at(-1) as Span;
+  const group = await groupOf(context, layer, last);
+  const bytes = group.reduce((sum, span) => sum + span.length, 0);
+  const room = context.cache.room(bytes);
+  if (!room.memory && !room.lower) {
+    const first = wanted[0] as Span;
+    const spans = group.filter((span) => span.index <= last.index);
+    await decode({ context, layer, spans, counted, signal, stopEarly: true, deliverFrom: first.index });
+    return;
+  }
+  await joinRun(context, {
+    key: `${layer}:${last.byte}`,
+    units: wanted.map(unitOf),
+    signal,
+    start: (run) =>
+      decode({ context, layer, spans: group, counted, signal: run.signal, onPassed: run.pass, bytes }),
+  });
+}
+
+async function decode(options: {
+  context: ReadContext;
+  layer: number;
+  spans: readonly Span[];
+  counted: boolean;
+  signal: AbortSignal;
+  stopEarly?: boolean;
+  deliverFrom?: number;
+  onPassed?: (span: Span) => void;
+  bytes?: number;
+}): Promise<void> {
+  const { context, layer, spans, counted, signal, stopEarly = false, deliverFrom = 0 } = options;
+  const info = layerInfo(context, layer);
+  const { byte, end } = spans[0] as Span;
+  const keep = options.bytes !== undefined && keepsInMemory(context, options.bytes);
+  const about = { unit: 'span', layer: info.digest } as const;
+  await decodeStream({
+    decoders: context.decoders,
+    encoding: info.encoding,
+    spans,
+    chunks: await rangeOf(context, info, { start: byte, end, signal }),
+    signal,
+    stopEarly,
+    onSpan(span, value, seconds) {
+      if (counted) {
+        context.observer.emit({ type: 'inflate-start', ...about, key: span.digest });
+        context.observer.emit({
+          type: 'inflate',
+          ...about,
+          key: span.digest,
+          bytes: value.byteLength,
+          seconds,
+        });
+      }
+      if (span.index >= deliverFrom) deliverSpan(context, layer, span, value, keep);
+      options.onPassed?.(span);
+    },
+  });
+}
+
+async function groupOf(context: ReadContext, layer: number, member: Span): Promise<Span[]> {
+  const group: Span[] = [];
+  let offset = member.offset - member.skip;
+  const { uncompressedSize } = layerInfo(context, layer);
+  while (offset < uncompressedSize) {
+    const found = await context.index.spans(layer, offset, Math.min(64 << 20, uncompressedSize - offset));
+    if (found.length === 0) break;
+    for (const span of found) {
+      if (span.byte !== member.byte) return group;
+      group.push(span);
+      offset = span.offset + span.length;
+    }
+  }
+  return group;
+}
+
+async function rangeOf(
+  context: ReadContext,
+  info: LayerInfo,
+  range: { start: number; end: number; signal: AbortSignal },
+): Promise<AsyncIterable<Uint8Array>> {
+  const source = await context.source();
+  const { observer } = context;
+  const { start, end, signal } = range;
+  return source.range(layerDescriptor(info), { offset: start, length: end - start }, { observer, signal });
+}
