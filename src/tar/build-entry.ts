@@ -19,13 +19,10 @@ const TYPES: Readonly<Record<number, EntryType>> = {
   68: 'directory',
 };
 const OLD_FILE = 0x00;
-const FILE = 0x30;
-const CONTIGUOUS = 0x37;
 /** GNU's dumpdir: a directory whose data are the names it held. */
 const DUMPDIR = 0x44;
 
 const EMPTY = '' as ByteString;
-const MAX_ID = 0xffff_ffff;
 
 export interface Built {
   entry: Entry;
@@ -91,18 +88,21 @@ export function createEntryBuilder(limits: TarLimits): EntryBuilder {
   };
 }
 
+/**
+ * v7 and old BSD tars have no type for directories: a NUL type and a slash at the end of the name are the mark. A type '0' with such
+ * a name is a file for Go, and so for every container engine (a directory for GNU tar and bsdtar).
+ */
 function typeOf(flag: number, slash: boolean): EntryType {
-  // v7 and old BSD tars have no type for directories: a slash at the end of the name is the mark.
-  if (slash && (flag === OLD_FILE || flag === FILE || flag === CONTIGUOUS)) return 'directory';
+  if (flag === OLD_FILE && slash) return 'directory';
   return TYPES[flag] ?? 'file';
 }
 
 /**
- * POSIX: types 1 to 6 have no data whatever their size says (a v7 directory neither). Where POSIX pax allows data with a hard link,
- * Go and GNU tar read none, and so does clip.
+ * POSIX: the types 1 to 6 have no data whatever their size says, nor does a v7 directory. Where POSIX pax allows data with a hard
+ * link, Go and GNU tar read none, and so does clip.
  */
 function hasData(flag: number, type: EntryType): boolean {
-  return type === 'file' || flag === DUMPDIR || (type === 'directory' && flag !== 0x35 && flag !== OLD_FILE);
+  return type === 'file' || flag === DUMPDIR;
 }
 
 function linkOf(type: EntryType, block: Buffer, extras: Extras): ByteString {
@@ -123,8 +123,11 @@ function unsigned(block: Buffer, from: number, length: number, at: number): numb
   return value;
 }
 
-/** Owners and device numbers are 32 bits wide in Linux. */
+/**
+ * An owner or device number of 32 bits. Negative ones are what the kernel takes them for: engines hand -1 to chown, where it means
+ * 'leave it', as 4294967295 does.
+ */
 function identity(value: number, at: number): number {
-  if (value >= 0 && value <= MAX_ID) return value;
-  throw corruptTar('a header with an owner or device number that is none', at);
+  if (value >= -0x8000_0000 && value <= 0xffff_ffff) return value >>> 0;
+  throw corruptTar('an owner or device number of more than 32 bits', at);
 }

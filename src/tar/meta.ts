@@ -79,7 +79,8 @@ export function createMetaReader(limits: TarLimits): MetaReader {
 
     begin(typeflag, bodySize, offset) {
       const isName = typeflag === UPPER_L || typeflag === UPPER_K;
-      if (isName && bodySize > limits.nameBytes) throw tarLimit('a GNU long name too long', offset);
+      // A GNU name is stored with a NUL behind it.
+      if (isName && bodySize > limits.nameBytes + 1) throw tarLimit('a GNU long name too long', offset);
       if (!isName && bodySize > limits.paxBytes) throw tarLimit('a PAX header too long', offset);
       [kind, size, have, at] = [typeflag, bodySize, 0, offset];
       if (size > 0) return false;

@@ -54,6 +54,17 @@ type Mutable = { -readonly [K in keyof Overrides]: Overrides[K] };
  */
 export function applyRecords(base: Overrides, records: readonly PaxRecord[], at: number): Overrides {
   const out: Mutable = { ...base };
+  let hasXattrs = false;
+  for (const [key, value] of records) {
+    if (key.startsWith(SCHILY_XATTR) || key.startsWith(LIBARCHIVE_XATTR)) hasXattrs = true;
+    else applyField(out, key, value, at);
+  }
+  if (hasXattrs) out.xattrs = mergeXattrs(base.xattrs, records);
+  return out;
+}
+
+/** libarchive writes each xattr in both ways; SCHILY's, raw, is the one that container engines read, so it wins. */
+function mergeXattrs(base: Xattrs, records: readonly PaxRecord[]): Xattrs {
   const schily = new Map<ByteString, ByteString>();
   const libarchive = new Map<ByteString, ByteString>();
   for (const [key, value] of records) {
@@ -61,15 +72,11 @@ export function applyRecords(base: Overrides, records: readonly PaxRecord[], at:
       schily.set(decodeXattrName(key.slice(SCHILY_XATTR.length) as ByteString), value);
     } else if (key.startsWith(LIBARCHIVE_XATTR)) {
       libarchive.set(percentDecode(key.slice(LIBARCHIVE_XATTR.length)), base64Decode(value));
-    } else {
-      applyField(out, key, value, at);
     }
   }
-  // libarchive writes both kinds; the raw bytes need no decoding and are what container engines read.
-  if (schily.size + libarchive.size > 0) {
-    out.xattrs = [...new Map([...base.xattrs, ...libarchive, ...schily])].sort(byName);
-  }
-  return out;
+  return [...new Map([...base, ...libarchive, ...schily])]
+    .filter(([name]) => name !== '' && !name.includes('\0'))
+    .sort(byName);
 }
 
 function byName([a]: readonly [string, string], [b]: readonly [string, string]): number {
@@ -85,10 +92,12 @@ function applyField(out: Mutable, key: string, value: ByteString, at: number): v
       if (value.includes('\0')) throw corruptTar(`a PAX ${key} with a NUL`, at);
       out[key] = value === '' ? undefined : value;
       break;
-    case 'size':
     case 'uid':
     case 'gid':
-      out[key] = decimalField(key, value, at);
+      out[key] = value.startsWith('-') ? negativeField(key, value, at) : decimalField(key, value, at);
+      break;
+    case 'size':
+      out.size = decimalField(key, value, at);
       break;
     case 'SCHILY.devmajor':
       out.devMajor = decimalField(key, value, at);
@@ -110,6 +119,13 @@ function decimalField(key: string, value: string, at: number): number | undefine
   const number = readDecimal(value);
   if (Number.isNaN(number)) throw corruptTar(`a PAX ${key} that is no number from 0 to 2^53-1`, at);
   return number;
+}
+
+/** Go writes `-1` for an owner that is not to be changed. */
+function negativeField(key: string, value: string, at: number): number {
+  const magnitude = decimalField(key, value.slice(1), at);
+  if (magnitude === undefined) throw corruptTar(`a PAX ${key} that is no number`, at);
+  return -magnitude;
 }
 
 /** How much of the overrides every later entry inherits, bytes. */

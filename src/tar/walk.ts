@@ -108,7 +108,6 @@ export function createTarWalker(sink: TarSink, limits: Partial<TarLimits> = {}):
 
   function onHeader(at: number): void {
     if (isZeroBlock(header)) {
-      if (meta.pending) throw corruptTar('an extended header without an entry', at);
       expect = 'second zero block';
       return;
     }
@@ -134,7 +133,7 @@ export function createTarWalker(sink: TarSink, limits: Partial<TarLimits> = {}):
     if (++entries > bounds.entries) throw tarLimit('too many entries', at);
     const built = builder.build(block, extras, at);
     if (flag === OLD_SPARSE) {
-      if (dialectOf(block) !== 'gnu') throw unsupportedTar("star's own sparse file", at);
+      if (dialectOf(block) !== 'gnu') throw unsupportedTar('a sparse file in a form that is not GNU', at);
       const size = readNumber(block, 483, 12);
       if (!(size >= 0)) throw corruptTar('a header with a bad size', at);
       sparse = { built, size, map: [], reader: undefined, at };
@@ -188,8 +187,9 @@ export function createTarWalker(sink: TarSink, limits: Partial<TarLimits> = {}):
 
   function finish(): void {
     // The padding after the last file may be missing, as Go allows: all data is there.
-    if (skip > padding)
+    if (skip > padding) {
       throw corruptTar(`the tar ends in the middle of a file, ${skip - padding} bytes early`, offset);
+    }
     if (expect === 'nothing' || skip > 0) return;
     if (expect === 'meta' || expect === 'extension' || expect === 'map') {
       throw corruptTar('the tar ends in the middle of an extended header', offset);
@@ -199,7 +199,8 @@ export function createTarWalker(sink: TarSink, limits: Partial<TarLimits> = {}):
       const what = offset === filled ? 'not a tar stream' : 'the tar ends in the middle of a header';
       throw corruptTar(what, offset - filled);
     }
-    if (meta.pending) throw corruptTar('the tar ends after an extended header', offset);
+    if (meta.pending && expect === 'header')
+      throw corruptTar('the tar ends after an extended header', offset);
   }
 
   function guarded(work: () => void): void {
