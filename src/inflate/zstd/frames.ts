@@ -94,7 +94,7 @@ export function createFrames({ start = 0, decoder }: FramesOptions = {}): Frames
     if (frame.stream === undefined) {
       frame.heldSize += bytes.length;
       if (frame.heldSize <= WHOLE_COMPRESSED) {
-        frame.held.push(bytes.slice());
+        frame.held.push(Buffer.from(bytes));
         return;
       }
       yield* openStream(frame);

@@ -41,12 +41,12 @@ export function nativeFrameDecoder(): FrameDecoder | undefined {
         throw undecodable(error);
       }
     },
-    open: () => openStream(createZstdDecompress({ chunkSize: PIECE, params })),
+    open: () => pullFrom(createZstdDecompress({ chunkSize: PIECE, params })),
   };
 }
 
-/** Reads a Transform piece by piece: it decodes on only when what it made was taken. */
-function openStream(stream: Transform): FrameStream {
+/** Reads a decoding Transform piece by piece: it goes on only when what it made was taken, and not past the deadline. */
+export function pullFrom(stream: Transform): FrameStream {
   let failure: Error | undefined;
   let wake: () => void = () => {};
   stream.on('readable', () => wake());
