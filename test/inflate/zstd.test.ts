@@ -28,7 +28,8 @@ async function checkSpans(blob: Uint8Array, scanned: Scanned, spacing: number): 
     assert.equal(span.offset, offset);
     assert.ok(span.length >= 1 && span.length <= 2 * spacing);
     assert.equal(span.kind, 'frame');
-    if (before !== undefined && isSameGroup(before, span)) assert.equal(span.skip, before.skip + before.length);
+    if (before !== undefined && isSameGroup(before, span))
+      assert.equal(span.skip, before.skip + before.length);
     else assert.equal(span.skip, 0);
     const bytes = await inflateFrameSpan(span, blob.subarray(span.byte, span.end));
     assert.equal(bytes.length, span.length);
@@ -90,7 +91,12 @@ for (const decoder of decoders) {
 
   test(`streams that hold nothing are empty layers (${decoder.name})`, async () => {
     const empty = rawFrame(Buffer.alloc(0), { contentSize: 0, checksum: true });
-    for (const blob of [Buffer.alloc(0), skippable(Buffer.alloc(9)), empty, Buffer.concat([empty, skippable(empty)])]) {
+    for (const blob of [
+      Buffer.alloc(0),
+      skippable(Buffer.alloc(9)),
+      empty,
+      Buffer.concat([empty, skippable(empty)]),
+    ]) {
       const { data, spans, summary } = await scanZstd(blob, { decoder });
       assert.equal(data.length, 0);
       assert.deepEqual(spans, []);
@@ -99,7 +105,9 @@ for (const decoder of decoders) {
   });
 }
 
-test('zstd:chunked: a frame for each file, table of contents and footer in skippable frames', { skip: needsZstd }, async () => {
+test('zstd:chunked: a frame for each file, table of contents and footer in skippable frames', {
+  skip: needsZstd,
+}, async () => {
   const files = Array.from({ length: 400 }, (_, at) => sample(1 + ((at * 7919) % 9000), at + 1));
   const frames = files.map((file) => run('zstd', ['-q', '-c'], file));
   const blob = Buffer.concat([...frames, skippable(sample(5000)), skippable(Buffer.alloc(64))]);
@@ -162,20 +170,34 @@ test('any frames: spans tile the layer and do not depend on chunks or decoder', 
 
 test('a frame over 4 MiB without a content size is streamed, cut every spacing, and its group decodes once', async () => {
   const plain = sample(5_000_000);
-  const blob = Buffer.concat([rawFrame(sample(500)), rawFrame(plain, { checksum: true }), rawFrame(sample(700))]);
+  const blob = Buffer.concat([
+    rawFrame(sample(500)),
+    rawFrame(plain, { checksum: true }),
+    rawFrame(sample(700)),
+  ]);
   for (const decoder of decoders) {
     const scanned = await scanZstd(blob, { decoder, spacing: 1 << 20 });
     assert.deepEqual(
       scanned.spans.map(({ length, skip }) => [length, skip]),
-      [[500, 0], ...[0, 1, 2, 3].map((at) => [1 << 20, at << 20]), [5_000_000 - (4 << 20), 4 << 20], [700, 0]],
+      [
+        [500, 0],
+        ...[0, 1, 2, 3].map((at) => [1 << 20, at << 20]),
+        [5_000_000 - (4 << 20), 4 << 20],
+        [700, 0],
+      ],
     );
     const group = scanned.spans.slice(1, 6);
     const { byte, end } = group[0]!;
     const digests: string[] = [];
-    for await (const bytes of decodeFrameGroup(group, chunked(blob.subarray(byte, end), [50_000]), { decoder })) {
+    for await (const bytes of decodeFrameGroup(group, chunked(blob.subarray(byte, end), [50_000]), {
+      decoder,
+    })) {
       digests.push(sha256(bytes));
     }
-    assert.deepEqual(digests, group.map((span) => span.digest));
+    assert.deepEqual(
+      digests,
+      group.map((span) => span.digest),
+    );
   }
 });
 
@@ -192,7 +214,8 @@ test('a part of a group is decoded no further than its last span', async () => {
       }
     })();
     const found: Uint8Array[] = [];
-    for await (const bytes of decodeFrameGroup([spans[0]!, spans[2]!], counted, { decoder })) found.push(bytes);
+    for await (const bytes of decodeFrameGroup([spans[0]!, spans[2]!], counted, { decoder }))
+      found.push(bytes);
     assert.deepEqual(found.map(sha256), [spans[0]!.digest, spans[2]!.digest]);
     assert.ok(taken < (3 << 20) + 400_000, `${taken} bytes taken`);
   }
@@ -205,8 +228,12 @@ test('spans of another group, out of order or with too little input are refused'
     for await (const _ of decodeFrameGroup(group, [bytes]));
   };
   await assert.rejects(drain([spans[1]!, spans[0]!], blob), (error) => isClipError(error, 'FAILED'));
-  await assert.rejects(drain([spans[0]!, { ...spans[1]!, byte: 1 }], blob), (error) => isClipError(error, 'FAILED'));
-  await assert.rejects(drain(spans, blob.subarray(0, 3_000_000)), (error) => isClipError(error, 'CORRUPT_LAYER'));
+  await assert.rejects(drain([spans[0]!, { ...spans[1]!, byte: 1 }], blob), (error) =>
+    isClipError(error, 'FAILED'),
+  );
+  await assert.rejects(drain(spans, blob.subarray(0, 3_000_000)), (error) =>
+    isClipError(error, 'CORRUPT_LAYER'),
+  );
   const beyond = { ...spans[0]!, skip: 4_999_999 };
   await assert.rejects(drain([beyond], blob), (error) => isClipError(error, 'CORRUPT_LAYER'));
   const terabytes = { ...spans[0]!, length: 2 ** 50 };
@@ -224,5 +251,6 @@ test('streams decode side by side', async () => {
 test('a frame with an empty last block', async () => {
   const plain = sample(100);
   const blob = makeFrame([{ raw: plain }, { zeros: 0 }, { raw: Buffer.alloc(0) }], { checksum: false });
-  for (const decoder of decoders) assert.ok((await scanZstd(blob, { decoder, sizes: [1] })).data.equals(plain));
+  for (const decoder of decoders)
+    assert.ok((await scanZstd(blob, { decoder, sizes: [1] })).data.equals(plain));
 });

@@ -53,7 +53,9 @@ export interface FrameOptions {
 export function makeFrame(blocks: Block[], options: FrameOptions = {}): Buffer {
   const { contentSize, checksum = false, window = 64, dictionary } = options;
   const descriptor =
-    (contentSize === undefined ? 0 : 3 << 6) | (checksum === false ? 0 : 4) | (dictionary === undefined ? 0 : 3);
+    (contentSize === undefined ? 0 : 3 << 6) |
+    (checksum === false ? 0 : 4) |
+    (dictionary === undefined ? 0 : 3);
   const parts: Uint8Array[] = [Buffer.from([0x28, 0xb5, 0x2f, 0xfd, descriptor, window])];
   if (dictionary !== undefined) parts.push(uint32(dictionary));
   if (contentSize !== undefined) {
@@ -63,11 +65,14 @@ export function makeFrame(blocks: Block[], options: FrameOptions = {}): Buffer {
   }
   for (const [at, block] of blocks.entries()) {
     const isLast = at === blocks.length - 1 ? 1 : 0;
-    if ('raw' in block) parts.push(uint32((block.raw.length << 3) | isLast).subarray(0, 3), Buffer.from(block.raw));
+    if ('raw' in block)
+      parts.push(uint32((block.raw.length << 3) | isLast).subarray(0, 3), Buffer.from(block.raw));
     else parts.push(uint32((block.zeros << 3) | 2 | isLast).subarray(0, 3), Buffer.from([0]));
   }
   if (checksum === true) {
-    const content = Buffer.concat(blocks.map((block) => ('raw' in block ? block.raw : Buffer.alloc(block.zeros))));
+    const content = Buffer.concat(
+      blocks.map((block) => ('raw' in block ? block.raw : Buffer.alloc(block.zeros))),
+    );
     parts.push(uint32(Number(h64Raw(content) & 0xffffffffn)));
   } else if (checksum !== false) parts.push(uint32(checksum));
   return Buffer.concat(parts);
