@@ -9,10 +9,18 @@ export interface GzipDecoder {
   end(): void;
 }
 
-/** Hands uncompressed bytes to `sink.data` as they come; each view is valid only during the call. Checks every trailer. */
-export function createGzipDecoder(sink: { data(bytes: Uint8Array): void }): GzipDecoder {
+export interface GzipDecoderOptions {
+  /** Check each member's CRC-32 and length; true by default. */
+  verify?: boolean;
+}
+
+/** Hands uncompressed bytes to `sink.data` as they come; each view is valid only during the call. */
+export function createGzipDecoder(
+  sink: { data(bytes: Uint8Array): void },
+  { verify = true }: GzipDecoderOptions = {},
+): GzipDecoder {
   let core: Core | undefined = acquireCore();
-  const reader = createMemberReader(core, { data: (bytes) => sink.data(bytes) }, { verify: true });
+  const reader = createMemberReader(core, { data: (bytes) => sink.data(bytes) }, { verify });
   const close = (): void => {
     if (core !== undefined) releaseCore(core);
     core = undefined;

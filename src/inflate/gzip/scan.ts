@@ -11,11 +11,12 @@
  * boundary, with a copy of the block's header; inside a stored block (at most 65,535 bytes, half the least spacing) its end.
  * So no span is longer than twice the spacing, whatever the stream.
  */
+import { createHash } from 'node:crypto';
 import type { StartKind } from '../../format/model.js';
 import type { LayerScanner, ScanOptions, ScanSink } from '../scanner.js';
 import { acquireCore, type Core, IN_CODES, releaseCore, WINDOW_SIZE } from './core.js';
 import { createMemberReader, type MemberReader } from './reader.js';
-import { type Checkpoint, createSpanWriter, type SpanWriter } from './spans.js';
+import { type Checkpoint, createSpanWriter, type SpanHash, type SpanWriter } from './spans.js';
 
 /** Half-width of the stretch in which candidates are compared, at most. */
 const MAX_REACH = 2 ** 21;
@@ -44,12 +45,17 @@ interface Chooser {
 
 const NO_BYTES = new Uint8Array(0);
 
+export interface GzipScanOptions extends ScanOptions {
+  /** Other than SHA-256 only to measure what hashing costs. */
+  createSpanHash?: () => SpanHash;
+}
+
 /** Throws RangeError for a spacing that is not 131,072 to 67,108,864 bytes. */
-export function createGzipScanner(sink: ScanSink, options: ScanOptions): LayerScanner {
-  const { spacing } = options;
+export function createGzipScanner(sink: ScanSink, options: GzipScanOptions): LayerScanner {
+  const { spacing, createSpanHash = () => createHash('sha256') } = options;
   if (!(spacing >= 131072 && spacing <= 67108864)) throw new RangeError(`spacing out of range: ${spacing}`);
   let core: Core | undefined = acquireCore();
-  const start: Checkpoint = {
+  const first: Checkpoint = {
     offset: 0,
     byte: 0,
     bit: 0,
@@ -57,7 +63,7 @@ export function createGzipScanner(sink: ScanSink, options: ScanOptions): LayerSc
     window: NO_BYTES,
     header: undefined,
   };
-  const spans = createSpanWriter(sink, start);
+  const spans = createSpanWriter(sink, { first, createHash: createSpanHash });
   let dataEnd = 0;
   let memberOffset = 0;
 

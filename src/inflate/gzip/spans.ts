@@ -3,7 +3,6 @@
  * by; from the first place that may be chosen on (`hold`), bytes are kept aside until it is. The scanner holds at most half a
  * spacing, and at most 4 MiB, plus 32 KiB and a buffer of output.
  */
-import { createHash } from 'node:crypto';
 import type { BlockHeader, Span, SpanContext, StartKind } from '../../format/model.js';
 import type { ScanSink } from '../scanner.js';
 
@@ -28,11 +27,22 @@ export interface SpanWriter {
   finish(end: number): void;
 }
 
-export function createSpanWriter(sink: ScanSink, first: Checkpoint): SpanWriter {
+/** What hashes a span's bytes; `Hash` of node:crypto is one. */
+export interface SpanHash {
+  update(bytes: Uint8Array): unknown;
+  digest(encoding: 'hex'): string;
+}
+
+export interface SpanWriterOptions {
+  first: Checkpoint;
+  createHash(): SpanHash;
+}
+
+export function createSpanWriter(sink: ScanSink, { first, createHash }: SpanWriterOptions): SpanWriter {
   let start = first;
   let index = 0;
   let offset = first.offset;
-  let hash = createHash('sha256');
+  let hash = createHash();
   let heldFrom = Number.POSITIVE_INFINITY;
   let held = Buffer.alloc(0);
   let heldLength = 0;
@@ -61,7 +71,7 @@ export function createSpanWriter(sink: ScanSink, first: Checkpoint): SpanWriter 
     };
     const context: SpanContext = { window: start.window, header: start.header };
     index++;
-    hash = createHash('sha256');
+    hash = createHash();
     sink.span(span, context);
   };
 
