@@ -44,6 +44,8 @@ export interface ImageReader {
    * undefined, and nothing is counted. The view must not be changed.
    */
   peek(node: Node, offset: number, length: number): Uint8Array | undefined;
+  /** Looks up in the background where a file's bytes lie, so that `peek` of this very node object can answer. `readAll` does so itself. */
+  remember(node: Node): void;
   /** Loads the spans of these files into the tiers. They count as `prefetched` until they are read. */
   prefetch(nodes: Iterable<Node> | AsyncIterable<Node>, options?: { signal?: AbortSignal }): Promise<void>;
   /**
@@ -138,6 +140,7 @@ export function createImageReader(options: ImageReaderOptions): ImageReader {
       return Buffer.concat(chunks);
     },
     peek: peek.peek,
+    remember: peek.remember,
     async prefetch(nodes, { signal } = {}) {
       const wanted = new Map<number, Map<number, Span>>();
       let bytes = 0;

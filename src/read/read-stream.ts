@@ -1,0 +1,66 @@
+import { Readable } from 'node:stream';
+
+export interface ReadStreamOptions {
+  /** First byte; default 0. */
+  start?: number;
+  /** Last byte, included, as in node:fs; default the file's. */
+  end?: number;
+  /** Bytes of a chunk at most, and what is read ahead of the consumer; default 64 KiB. */
+  highWaterMark?: number;
+  encoding?: BufferEncoding;
+  signal?: AbortSignal;
+}
+
+/**
+ * A Readable over chunks that are somebody else's: each is copied, since a consumer may change what it gets. `open` gets a signal
+ * that aborts when the stream is destroyed.
+ */
+export function createChunkStream(
+  open: (signal: AbortSignal) => AsyncIterable<Uint8Array>,
+  options: ReadStreamOptions,
+): Readable {
+  const { highWaterMark = 64 * 1024, encoding, signal } = options;
+  const controller = new AbortController();
+  let chunks: AsyncIterator<Uint8Array> | undefined;
+  let left: Uint8Array = new Uint8Array();
+  let filling = false;
+
+  async function fill(stream: Readable): Promise<void> {
+    for (;;) {
+      while (left.byteLength > 0) {
+        const part = left.subarray(0, Math.max(highWaterMark, 1));
+        left = left.subarray(part.byteLength);
+        if (!stream.push(Buffer.from(part))) return;
+      }
+      chunks ??= open(controller.signal)[Symbol.asyncIterator]();
+      const { value, done } = await chunks.next();
+      if (stream.destroyed) return;
+      if (done) {
+        stream.push(null);
+        return;
+      }
+      left = value;
+    }
+  }
+
+  return new Readable({
+    highWaterMark,
+    ...(encoding !== undefined && { encoding }),
+    ...(signal !== undefined && { signal }),
+    read() {
+      // A push makes Node ask again while this one is still at it.
+      if (filling) return;
+      filling = true;
+      fill(this)
+        .catch((error: unknown) => this.destroy(error as Error))
+        .finally(() => {
+          filling = false;
+        });
+    },
+    destroy(error, done) {
+      controller.abort();
+      chunks?.return?.().catch(() => {});
+      done(error);
+    },
+  });
+}
