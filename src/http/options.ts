@@ -8,6 +8,8 @@ export interface ConnectionOptions {
   idleTimeout: number;
   /** Attempts in all for what is safe to repeat; at least 1. */
   tries: number;
+  /** First delay between attempts, milliseconds; doubles each time, with jitter. Default 250. */
+  retryDelay?: number;
 }
 
 export const DEFAULT_CONNECTION: ConnectionOptions = {

@@ -1,0 +1,95 @@
+/** Answers a registry's challenges for one repository: anonymous, basic, bearer; remembers what worked. */
+
+import { ClipError } from '../../errors.js';
+import type { HttpClient } from '../../http/client.js';
+import type { ConnectionOptions } from '../../http/options.js';
+import { basicAuthorization, type CredentialFinder } from '../credentials/credentials.js';
+import type { ReadOptions } from '../source.js';
+import { type Challenge, parseChallenges } from './challenge.js';
+import { loginHint } from './registry-error.js';
+import { fetchToken, type Token } from './token.js';
+
+export interface Authorizer {
+  /** The `Authorization` to send, undefined while the registry has asked for none. Renews a token that has run out. */
+  current(options: ReadOptions): Promise<string | undefined>;
+  /**
+   * Answers a 401 that came although `sent` was sent. Resolves when it is worth trying again; throws UNAUTHORIZED if nothing
+   * is left to try. Requests that fail together share one renewal.
+   */
+  challenged(header: string | undefined, sent: string | undefined, options: ReadOptions): Promise<void>;
+}
+
+export interface AuthorizerOptions {
+  client: HttpClient;
+  registry: string;
+  repository: string;
+  /** `pull` or `pull,push`. */
+  actions: string;
+  findCredentials: CredentialFinder;
+  connection: ConnectionOptions;
+}
+
+export function createAuthorizer(settings: AuthorizerOptions): Authorizer {
+  const { registry, repository, client, connection } = settings;
+  let challenge: Challenge | undefined;
+  let authorization: string | undefined;
+  let token: Token | undefined;
+  let renewing: Promise<void> | undefined;
+
+  async function authorize(options: ReadOptions): Promise<void> {
+    const credentials = await settings.findCredentials(registry, repository);
+    if (challenge?.scheme === 'basic') {
+      if (credentials?.kind !== 'password') throw unauthorized('wants a user and a password');
+      authorization = basicAuthorization(credentials);
+      return;
+    }
+    if (credentials?.kind === 'bearer') {
+      authorization = `Bearer ${credentials.token}`;
+      return;
+    }
+    const { realm, service, scope } = challenge!.parameters;
+    if (realm === undefined) throw unauthorized('wants a token but names no token server');
+    const wanted = `repository:${repository}:${settings.actions}`;
+    const request = { realm, service, scope: mergeScope(scope, wanted), credentials, registry };
+    token = await fetchToken(client, request, { ...options, connection });
+    authorization = `Bearer ${token.value}`;
+  }
+
+  /** One renewal at a time; who comes meanwhile waits for it. Who started it must not take the others down by an abort. */
+  async function renew(options: ReadOptions): Promise<void> {
+    renewing ??= authorize(options).finally(() => {
+      renewing = undefined;
+    });
+    await renewing;
+  }
+
+  function unauthorized(what: string): ClipError {
+    return new ClipError('UNAUTHORIZED', `${registry} ${what}`, { hint: loginHint(registry) });
+  }
+
+  return {
+    async current(options) {
+      if (token !== undefined && Date.now() >= token.expires) await renew(options);
+      return authorization;
+    },
+    async challenged(header, sent, options) {
+      // Somebody else has renewed it since.
+      if (authorization !== sent && authorization !== undefined) return;
+      const offered = parseChallenges(header ?? '');
+      const chosen =
+        offered.find(({ scheme }) => scheme === 'bearer') ?? offered.find(({ scheme }) => scheme === 'basic');
+      if (chosen === undefined) throw unauthorized('refuses access and names no way to log in that clip knows');
+      // A password that was refused will be refused again; a token may have run out.
+      if (sent !== undefined && chosen.scheme === 'basic') throw unauthorized('refused the user and password');
+      challenge = chosen;
+      await renew(options);
+      if (authorization === sent) throw unauthorized('refused the token');
+    },
+  };
+}
+
+/** What the registry asks for, if it is about this repository at all; what we need in any case. */
+function mergeScope(asked: string | undefined, wanted: string): string {
+  const prefix = wanted.slice(0, wanted.lastIndexOf(':') + 1);
+  return asked?.split(' ').every((scope) => scope.startsWith(prefix)) === true && asked !== '' ? asked : wanted;
+}

@@ -1,0 +1,79 @@
+/**
+ * Where a blob's bytes are: the registry, the store it redirects to (remembered, so that further reads cost one request), or
+ * the `urls` of a non-distributable layer.
+ */
+
+import type { ConnectionOptions } from '../../http/options.js';
+import type { HttpResponse } from '../../http/transport.js';
+import type { Descriptor } from '../../oci/descriptor.js';
+import type { ReadOptions } from '../source.js';
+import type { RepositoryApi } from './api.js';
+
+/** Redirects remembered; an image has at most this many layers. */
+const MAX_REMEMBERED = 1024;
+
+export interface BlobLocator {
+  /** The response for a GET of the blob, whatever its status. */
+  get(
+    descriptor: Descriptor,
+    headers: Readonly<Record<string, string>>,
+    options: ReadOptions,
+  ): Promise<HttpResponse>;
+}
+
+export function createBlobLocator(api: RepositoryApi, connection: ConnectionOptions): BlobLocator {
+  const remembered = new Map<string, URL>();
+
+  function remember(digest: string, response: HttpResponse): void {
+    if (response.url.origin === api.origin || !isSuccess(response)) return;
+    if (remembered.size >= MAX_REMEMBERED) remembered.clear();
+    remembered.set(digest, response.url);
+  }
+
+  async function fromRemembered(
+    digest: string,
+    headers: Readonly<Record<string, string>>,
+    options: ReadOptions,
+  ): Promise<HttpResponse | undefined> {
+    const url = remembered.get(digest);
+    if (url === undefined) return undefined;
+    const response = await api.getDirect(url, headers, options);
+    if (isSuccess(response)) return response;
+    // A presigned URL that has run out: the registry gives a fresh one.
+    remembered.delete(digest);
+    await response.body.discard();
+    return undefined;
+  }
+
+  return {
+    async get(descriptor, headers, options) {
+      const again = await fromRemembered(descriptor.digest, headers, options);
+      if (again !== undefined) return again;
+      const response = await api.get(`blobs/${descriptor.digest}`, headers, options);
+      remember(descriptor.digest, response);
+      if (response.status !== 404 || descriptor.urls === undefined) return response;
+      for (const text of descriptor.urls) {
+        if (!isAllowed(text, connection)) continue;
+        const foreign = await api.getDirect(new URL(text), headers, options);
+        remember(descriptor.digest, foreign);
+        if (isSuccess(foreign)) {
+          await response.body.discard();
+          return foreign;
+        }
+        await foreign.body.discard();
+      }
+      return response;
+    },
+  };
+}
+
+function isSuccess(response: HttpResponse): boolean {
+  return response.status === 200 || response.status === 206;
+}
+
+/** Only HTTPS (HTTP where asked for): an image cannot make clip open a file or speak in the clear. */
+function isAllowed(text: string, connection: ConnectionOptions): boolean {
+  if (!URL.canParse(text)) return false;
+  const { protocol } = new URL(text);
+  return protocol === 'https:' || (protocol === 'http:' && connection.plainHttp);
+}
