@@ -51,7 +51,11 @@ export function createHttpClient(options: ConnectionOptions): HttpClient {
   async function follow(request: HttpRequest, limit: number): Promise<HttpResponse> {
     const seen = new Set<string>();
     let url = request.url;
-    let headers: Record<string, string> = { 'user-agent': 'clip', 'accept-encoding': 'identity', ...request.headers };
+    let headers: Record<string, string> = {
+      'user-agent': 'clip',
+      'accept-encoding': 'identity',
+      ...request.headers,
+    };
     for (;;) {
       seen.add(url.href);
       const response = await transport.exchange({
@@ -90,7 +94,11 @@ function redirectTarget(from: URL, location: string, options: ConnectionOptions)
     throw redirectError(from, `redirects to ${JSON.stringify(target.protocol)}`);
   }
   if (from.protocol === 'https:' && target.protocol === 'http:' && !options.plainHttp) {
-    throw redirectError(from, `redirects from HTTPS to plain HTTP (${redactUrl(target)})`, 'Allow it with --plain-http.');
+    throw redirectError(
+      from,
+      `redirects from HTTPS to plain HTTP (${redactUrl(target)})`,
+      'Allow it with --plain-http.',
+    );
   }
   return target;
 }

@@ -18,21 +18,37 @@ const EXPLAINED: Readonly<Record<string, Explanation>> = {
   ENOTFOUND: ['NETWORK', 'unknown host', 'Check the spelling of the registry and the DNS.'],
   EAI_AGAIN: ['NETWORK', 'the host name could not be looked up', 'Check the network and the DNS.'],
   ETIMEDOUT: ['TIMEOUT', 'connecting took too long', 'Check the network, or raise the connect timeout.'],
-  UND_ERR_CONNECT_TIMEOUT: ['TIMEOUT', 'connecting took too long', 'Check the network, or raise the connect timeout.'],
+  UND_ERR_CONNECT_TIMEOUT: [
+    'TIMEOUT',
+    'connecting took too long',
+    'Check the network, or raise the connect timeout.',
+  ],
   UND_ERR_HEADERS_TIMEOUT: ['TIMEOUT', 'no answer came in time', 'Try again, or raise the headers timeout.'],
   UND_ERR_BODY_TIMEOUT: ['TIMEOUT', 'the transfer stalled', 'Try again, or raise the idle timeout.'],
   UND_ERR_SOCKET: ['NETWORK', 'the connection was cut off', 'Try again; a proxy or the registry closed it.'],
   UND_ERR_RES_CONTENT_LENGTH_MISMATCH: ['NETWORK', 'the body is not as long as announced', 'Try again.'],
   UND_ERR_HEADERS_OVERFLOW: ['NETWORK', 'the answer has too large headers', 'Is this a registry?'],
-  CERT_HAS_EXPIRED: ['NETWORK', 'the TLS certificate has expired', 'Renew it, or use --insecure to skip verification.'],
+  CERT_HAS_EXPIRED: [
+    'NETWORK',
+    'the TLS certificate has expired',
+    'Renew it, or use --insecure to skip verification.',
+  ],
   DEPTH_ZERO_SELF_SIGNED_CERT: ['NETWORK', 'the TLS certificate is self-signed', TLS_HINT],
   SELF_SIGNED_CERT_IN_CHAIN: ['NETWORK', 'the TLS certificate is signed by an unknown CA', TLS_HINT],
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: ['NETWORK', 'the TLS certificate is signed by an unknown CA', TLS_HINT],
   UNABLE_TO_GET_ISSUER_CERT_LOCALLY: ['NETWORK', 'the TLS certificate is signed by an unknown CA', TLS_HINT],
   ERR_TLS_CERT_ALTNAME_INVALID: ['NETWORK', 'the TLS certificate is for another host', TLS_HINT],
   EPROTO: ['NETWORK', 'the TLS handshake failed', 'If the registry speaks plain HTTP, use --plain-http.'],
-  ERR_SSL_WRONG_VERSION_NUMBER: ['NETWORK', 'this is no TLS server', 'If the registry speaks plain HTTP, use --plain-http.'],
-  ERR_SSL_PACKET_LENGTH_TOO_LONG: ['NETWORK', 'this is no TLS server', 'If the registry speaks plain HTTP, use --plain-http.'],
+  ERR_SSL_WRONG_VERSION_NUMBER: [
+    'NETWORK',
+    'this is no TLS server',
+    'If the registry speaks plain HTTP, use --plain-http.',
+  ],
+  ERR_SSL_PACKET_LENGTH_TOO_LONG: [
+    'NETWORK',
+    'this is no TLS server',
+    'If the registry speaks plain HTTP, use --plain-http.',
+  ],
 };
 
 /** Turns a failure of the HTTP layer into a ClipError NETWORK or TIMEOUT; ClipErrors stay as they are. */
@@ -45,7 +61,9 @@ export function connectionError(error: unknown, url: URL): ClipError {
     const [clipCode, text, hint] = known;
     return new ClipError(clipCode, `${where}: ${text}`, { hint, cause: error });
   }
-  const text = code.startsWith('HPE_') ? 'the answer is not HTTP' : `the connection failed (${code || 'unknown'})`;
+  const text = code.startsWith('HPE_')
+    ? 'the answer is not HTTP'
+    : `the connection failed (${code || 'unknown'})`;
   const hint = 'Is this a registry, and does it speak HTTPS (--plain-http, if not)?';
   return new ClipError('NETWORK', `${where}: ${text}`, { hint, cause: error });
 }
@@ -60,7 +78,8 @@ export function errorCode(error: unknown): string {
 }
 
 /** Certificates that do not verify and hosts that do not exist will not be better the next time. */
-const PERMANENT = /^(?:CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|ERR_TLS_|ERR_SSL_|EPROTO|ENOTFOUND|HPE_|UND_ERR_HEADERS_OVERFLOW)/;
+const PERMANENT =
+  /^(?:CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|ERR_TLS_|ERR_SSL_|EPROTO|ENOTFOUND|HPE_|UND_ERR_HEADERS_OVERFLOW)/;
 
 /** Failures that were tried often enough below: who asks above must not multiply the attempts. */
 const exhausted = new WeakSet<object>();

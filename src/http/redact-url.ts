@@ -7,7 +7,9 @@ export function redactUrl(url: URL | string): string {
   const parsed = typeof url === 'string' ? tryParse(url) : url;
   if (parsed === undefined) return '(invalid URL)';
   const query = [...parsed.searchParams].map(([key, value]) => {
-    const shown = SHOWN.has(key) ? encodeURIComponent(value).replace(/%(?:3A|2F|2C)/g, decodeURIComponent) : 'REDACTED';
+    const shown = SHOWN.has(key)
+      ? encodeURIComponent(value).replace(/%(?:3A|2F|2C)/g, decodeURIComponent)
+      : 'REDACTED';
     return `${encodeURIComponent(key)}=${shown}`;
   });
   return `${parsed.protocol}//${parsed.host}${parsed.pathname}${query.length === 0 ? '' : `?${query.join('&')}`}`;

@@ -143,7 +143,8 @@ function dispatch(pool: Pool, exchange: Exchange): Promise<HttpResponse> {
 function joinHeaders(headers: Record<string, string | string[] | undefined>): Record<string, string> {
   const joined: Record<string, string> = {};
   for (const [name, value] of Object.entries(headers)) {
-    if (value !== undefined) joined[name.toLowerCase()] = typeof value === 'string' ? value : value.join(', ');
+    if (value !== undefined)
+      joined[name.toLowerCase()] = typeof value === 'string' ? value : value.join(', ');
   }
   return joined;
 }

@@ -28,7 +28,8 @@ export function corrupt(what: string, problem: string): ClipError {
 }
 
 export function asObject(value: unknown, what: string): JsonObject {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw corrupt(what, 'is not an object');
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw corrupt(what, 'is not an object');
   return value as JsonObject;
 }
 

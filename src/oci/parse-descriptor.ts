@@ -36,7 +36,9 @@ function parseAnnotations(value: unknown, what: string): Readonly<Record<string,
   if (value === undefined || value === null) return undefined;
   const entries = Object.entries(asObject(value, what));
   asArray(entries, what, MAX_ANNOTATIONS);
-  return Object.fromEntries(entries.filter((entry): entry is [string, string] => typeof entry[1] === 'string'));
+  return Object.fromEntries(
+    entries.filter((entry): entry is [string, string] => typeof entry[1] === 'string'),
+  );
 }
 
 /** A platform with both os and architecture, else undefined (some tools write empty ones). */

@@ -113,9 +113,13 @@ function checkLayer(layer: Descriptor): Descriptor {
     });
   }
   if (bare === 'application/octet-stream' || /(?:tar|gzip|zstd)/.test(bare)) return layer;
-  throw new ClipError('UNSUPPORTED', `layer ${layer.digest} is of type ${JSON.stringify(asText(layer.mediaType, 'type'))}`, {
-    hint: 'clip reads layers that are tar archives: plain, gzip or zstd.',
-  });
+  throw new ClipError(
+    'UNSUPPORTED',
+    `layer ${layer.digest} is of type ${JSON.stringify(asText(layer.mediaType, 'type'))}`,
+    {
+      hint: 'clip reads layers that are tar archives: plain, gzip or zstd.',
+    },
+  );
 }
 
 function notAnImage(what: string): ClipError {

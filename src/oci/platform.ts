@@ -88,7 +88,8 @@ export function compatiblePlatforms(platform: Platform): Platform[] {
   const result = [makePlatform(os, architecture, variant)];
   const level = Number(/^v([0-9]{1,2})(?:\.|$)/.exec(variant ?? '')?.[1] ?? Number.NaN);
   if (architecture === 'amd64') {
-    for (let v = level - 1; v >= 1; v--) result.push(makePlatform(os, 'amd64', v === 1 ? undefined : `v${v}`));
+    for (let v = level - 1; v >= 1; v--)
+      result.push(makePlatform(os, 'amd64', v === 1 ? undefined : `v${v}`));
     result.push({ os, architecture: '386' });
   } else if (architecture === 'arm') {
     for (let v = level - 1; v >= 5; v--) result.push(makePlatform(os, 'arm', `v${v}`));

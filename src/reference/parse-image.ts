@@ -7,7 +7,8 @@ import { parseReference } from './parse-reference.js';
 import { printFamiliar } from './print-image.js';
 
 /** Names in a layout's or archive's annotations (containers/image, `internal.ValidateImageName`). */
-const IMAGE_NAME = /^[A-Za-z0-9]+(?:(?:[-._:@+]|--)[A-Za-z0-9]+)*(?:\/[A-Za-z0-9]+(?:(?:[-._:@+]|--)[A-Za-z0-9]+)*)*$/;
+const IMAGE_NAME =
+  /^[A-Za-z0-9]+(?:(?:[-._:@+]|--)[A-Za-z0-9]+)*(?:\/[A-Za-z0-9]+(?:(?:[-._:@+]|--)[A-Za-z0-9]+)*)*$/;
 
 /** Transports of other tools that clip does not read, with what to do instead. */
 const FOREIGN: Readonly<Record<string, string>> = {
@@ -92,6 +93,7 @@ function dockerArchive(text: string, rest: string): ImageRef {
 }
 
 function parseNumber(text: string, name: string): number {
-  if (!/^@(?:0|[1-9][0-9]{0,5})$/.test(name)) throw invalidReference(text, `${quote(name)} is no number of an image`);
+  if (!/^@(?:0|[1-9][0-9]{0,5})$/.test(name))
+    throw invalidReference(text, `${quote(name)} is no number of an image`);
   return Number(name.slice(1));
 }

@@ -89,7 +89,8 @@ function checkPath(text: string, path: string, start: number): void {
   if (path === '') throw invalidReference(text, `the name is missing at character ${start + 1}`);
   let position = start;
   for (const component of path.split('/')) {
-    if (component === '') throw invalidReference(text, `an empty path component at character ${position + 1}`);
+    if (component === '')
+      throw invalidReference(text, `an empty path component at character ${position + 1}`);
     if (!COMPONENT.test(component)) {
       const hint = /[A-Z]/.test(component)
         ? 'Names of repositories are lower-case.'

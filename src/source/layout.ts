@@ -35,7 +35,11 @@ export async function openLayout({ path, select }: LayoutOptions): Promise<Image
     return await readManifest(chosen.digest, chosen.mediaType, options);
   }
 
-  async function readManifest(digest: string, mediaType: string, options: ReadOptions): Promise<ManifestResult> {
+  async function readManifest(
+    digest: string,
+    mediaType: string,
+    options: ReadOptions,
+  ): Promise<ManifestResult> {
     const bytes = await readSmall(blobPath(path, digest), `the manifest ${digest}`, options);
     if (digestOf(bytes, splitDigest(digest).algorithm) !== digest) {
       throw new ClipError('DIGEST_MISMATCH', `${name}: the manifest ${digest} does not have its digest`, {
@@ -113,9 +117,13 @@ async function* readRange(
   try {
     const { size } = await file.stat();
     if (size !== descriptor.size) {
-      throw new ClipError('CORRUPT_IMAGE', `${what} has ${size} bytes, the manifest says ${descriptor.size}`, {
-        hint: 'The layout is damaged; copy the image anew.',
-      });
+      throw new ClipError(
+        'CORRUPT_IMAGE',
+        `${what} has ${size} bytes, the manifest says ${descriptor.size}`,
+        {
+          hint: 'The layout is damaged; copy the image anew.',
+        },
+      );
     }
     // One buffer serves all chunks: a chunk is valid until the next one is asked for.
     const buffer = Buffer.allocUnsafe(Math.min(CHUNK, end - start));

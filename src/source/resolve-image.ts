@@ -46,7 +46,10 @@ export interface ResolvedImage {
  * Fetches and checks. Throws NOT_FOUND, PLATFORM_NOT_FOUND (its hint lists the platforms that there are), UNSUPPORTED,
  * CORRUPT_IMAGE, DIGEST_MISMATCH, LIMIT, or what the source throws.
  */
-export async function resolveImage(source: ImageSource, options: ResolveOptions = {}): Promise<ResolvedImage> {
+export async function resolveImage(
+  source: ImageSource,
+  options: ResolveOptions = {},
+): Promise<ResolvedImage> {
   const wanted = options.platform === undefined ? hostPlatform() : parsePlatform(options.platform);
   const walk = createWalk(source, options);
   const top = await walk.fetch(undefined, 0);
@@ -54,7 +57,11 @@ export async function resolveImage(source: ImageSource, options: ResolveOptions 
     const image = await walk.image(top);
     const { platform } = image.config;
     // Without a choice to make, an image for another platform is still what was named; unless one was asked for.
-    if (options.platform !== undefined && platform !== undefined && platformRank(wanted, platform) === undefined) {
+    if (
+      options.platform !== undefined &&
+      platform !== undefined &&
+      platformRank(wanted, platform) === undefined
+    ) {
       throw platformNotFound(source.name, wanted, [platform]);
     }
     return finish(image, platform ?? wanted);
@@ -114,8 +121,10 @@ function createWalk(source: ImageSource, options: ResolveOptions): Walk {
   };
 
   async function fetch(digest: string | undefined, depth: number): Promise<Fetched> {
-    if (depth > MAX_DEPTH) throw new ClipError('LIMIT', `image indexes are nested more than ${MAX_DEPTH} deep`);
-    if (++fetches > MAX_FETCHES) throw new ClipError('LIMIT', `the image index leads to more than ${MAX_FETCHES} documents`);
+    if (depth > MAX_DEPTH)
+      throw new ClipError('LIMIT', `image indexes are nested more than ${MAX_DEPTH} deep`);
+    if (++fetches > MAX_FETCHES)
+      throw new ClipError('LIMIT', `the image index leads to more than ${MAX_FETCHES} documents`);
     const { bytes, mediaType, digest: actual } = await source.manifest(digest, read);
     const document = parseManifest(bytes, mediaType);
     return { bytes, digest: actual, mediaType: manifestMediaType(document, mediaType), document };
@@ -171,7 +180,8 @@ async function choose(
     const candidate = await walk.image(await walk.fetch(descriptor.digest, 0));
     const { platform } = candidate.config;
     const rank = platform === undefined ? undefined : platformRank(wanted, platform);
-    if (rank !== undefined && rank < (image?.rank ?? Number.POSITIVE_INFINITY)) image = { image: candidate, rank };
+    if (rank !== undefined && rank < (image?.rank ?? Number.POSITIVE_INFINITY))
+      image = { image: candidate, rank };
   }
   return image?.image;
 }
@@ -189,7 +199,11 @@ function finish(image: Image, platform: Platform): ResolvedImage {
   };
 }
 
-async function readConfig(source: ImageSource, descriptor: Descriptor, read: ReadOptions): Promise<Uint8Array> {
+async function readConfig(
+  source: ImageSource,
+  descriptor: Descriptor,
+  read: ReadOptions,
+): Promise<Uint8Array> {
   if (descriptor.size > MAX_DOCUMENT) throw new ClipError('LIMIT', 'the image config is larger than 4 MiB');
   const chunks: Uint8Array[] = [];
   const hash = createDigestHash(descriptor.digest);

@@ -38,7 +38,8 @@ export function selectManifest(index: Uint8Array, select: Selection, name: strin
   }
   if (manifests.length === 1) return manifests[0];
   if (manifests.length === 0) throw notFound(`${name} holds no image`, manifests);
-  if (manifests.every((entry) => namesOf(entry).length === 0 && entry.platform !== undefined)) return undefined;
+  if (manifests.every((entry) => namesOf(entry).length === 0 && entry.platform !== undefined))
+    return undefined;
   throw notFound(`${name} holds ${manifests.length} images`, manifests);
 }
 

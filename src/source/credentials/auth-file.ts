@@ -88,6 +88,9 @@ export function lookupKeys(registry: string, repository: string): string[] {
 
 /** A key as docker and its predecessors wrote it, reduced to host and path: `https://index.docker.io/v1/` is `docker.io`. */
 export function normaliseKey(key: string): string {
-  const bare = key.replace(/^https?:\/\//, '').replace(/\/v[12]\/?$/, '').replace(/\/+$/, '');
+  const bare = key
+    .replace(/^https?:\/\//, '')
+    .replace(/\/v[12]\/?$/, '')
+    .replace(/\/+$/, '');
   return /^(?:index|registry-1)\.docker\.io$/.test(bare) ? 'docker.io' : bare;
 }

@@ -28,7 +28,9 @@ function fromEnvironment(environment: Environment): Credentials | undefined {
   const { CLIP_USERNAME: username = '', CLIP_PASSWORD: password = '' } = environment;
   if (username === '' && password === '') return undefined;
   if (username !== '' && password !== '') return { kind: 'password', username, password };
-  throw new ClipError('USAGE', 'only one of CLIP_USERNAME and CLIP_PASSWORD is set', { hint: 'Set both or neither.' });
+  throw new ClipError('USAGE', 'only one of CLIP_USERNAME and CLIP_PASSWORD is set', {
+    hint: 'Set both or neither.',
+  });
 }
 
 /** REGISTRY_AUTH_FILE alone where it is set, as podman has it; else podman's places, then docker's. */

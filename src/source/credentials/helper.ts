@@ -8,7 +8,8 @@ const HELPER_TIMEOUT = 20_000;
 const MAX_OUTPUT = 64 << 10;
 const HUB_KEY = 'https://index.docker.io/v1/';
 /** What helpers print, with a failing status, when they have no login for the registry. */
-const NOT_FOUND = /credentials not found in native keychain|no credentials (?:server URL|username)|not found/i;
+const NOT_FOUND =
+  /credentials not found in native keychain|no credentials (?:server URL|username)|not found/i;
 
 /**
  * Asks a helper; undefined if it has no login. Run without a shell, its output bounded, killed after `timeout` milliseconds.
@@ -36,7 +37,11 @@ export async function runHelper(
 
 function run(program: string, input: string, timeout: number): Promise<{ status: number; output: string }> {
   return new Promise((resolve, reject) => {
-    const child = spawn(program, ['get'], { stdio: ['pipe', 'pipe', 'ignore'], shell: false, windowsHide: true });
+    const child = spawn(program, ['get'], {
+      stdio: ['pipe', 'pipe', 'ignore'],
+      shell: false,
+      windowsHide: true,
+    });
     const chunks: Buffer[] = [];
     let size = 0;
     const fail = (error: ClipError): void => {
@@ -50,7 +55,9 @@ function run(program: string, input: string, timeout: number): Promise<{ status:
       fail(new ClipError('TIMEOUT', `${program} did not answer within ${timeout / 1000} s`, { hint }));
     }, timeout);
     child.on('error', (cause: NodeJS.ErrnoException) => {
-      fail(helperError(program, cause.code === 'ENOENT' ? 'is not installed' : `cannot be run (${cause.code})`));
+      fail(
+        helperError(program, cause.code === 'ENOENT' ? 'is not installed' : `cannot be run (${cause.code})`),
+      );
     });
     child.stdout.on('data', (chunk: Buffer) => {
       size += chunk.length;
@@ -74,7 +81,8 @@ function parseAnswer(program: string, output: string): Credentials | undefined {
   } catch {
     throw helperError(program, 'answered something else than JSON');
   }
-  if (typeof answer !== 'object' || answer === null) throw helperError(program, 'answered something else than an object');
+  if (typeof answer !== 'object' || answer === null)
+    throw helperError(program, 'answered something else than an object');
   const { Username: username, Secret: secret } = answer as Record<string, unknown>;
   if (typeof username !== 'string' || typeof secret !== 'string') {
     throw helperError(program, 'answered without Username and Secret');

@@ -25,7 +25,8 @@ export function createRepositoryApi(
 ): RepositoryApi {
   return {
     origin: where.base.origin,
-    getDirect: (url, headers, options) => client.request({ method: 'GET', url, headers, ...observed(options) }),
+    getDirect: (url, headers, options) =>
+      client.request({ method: 'GET', url, headers, ...observed(options) }),
     async get(path, headers, options) {
       const url = new URL(`${where.repository}/${path}`, where.base);
       for (let challenges = 0; ; challenges++) {

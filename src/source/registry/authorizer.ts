@@ -78,9 +78,11 @@ export function createAuthorizer(settings: AuthorizerOptions): Authorizer {
       const offered = parseChallenges(header ?? '');
       const chosen =
         offered.find(({ scheme }) => scheme === 'bearer') ?? offered.find(({ scheme }) => scheme === 'basic');
-      if (chosen === undefined) throw unauthorized('refuses access and names no way to log in that clip knows');
+      if (chosen === undefined)
+        throw unauthorized('refuses access and names no way to log in that clip knows');
       // A password that was refused will be refused again; a token may have run out.
-      if (sent !== undefined && chosen.scheme === 'basic') throw unauthorized('refused the user and password');
+      if (sent !== undefined && chosen.scheme === 'basic')
+        throw unauthorized('refused the user and password');
       challenge = chosen;
       await renew(options);
       if (authorization === sent) throw unauthorized('refused the token');
@@ -91,5 +93,7 @@ export function createAuthorizer(settings: AuthorizerOptions): Authorizer {
 /** What the registry asks for, if it is about this repository at all; what we need in any case. */
 function mergeScope(asked: string | undefined, wanted: string): string {
   const prefix = wanted.slice(0, wanted.lastIndexOf(':') + 1);
-  return asked?.split(' ').every((scope) => scope.startsWith(prefix)) === true && asked !== '' ? asked : wanted;
+  return asked?.split(' ').every((scope) => scope.startsWith(prefix)) === true && asked !== ''
+    ? asked
+    : wanted;
 }

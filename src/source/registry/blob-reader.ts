@@ -112,7 +112,13 @@ export function createBlobReader(
 }
 
 function checkBounds(descriptor: Descriptor, start: number, end: number): void {
-  if (Number.isSafeInteger(start) && Number.isSafeInteger(end) && start >= 0 && start <= end && end <= descriptor.size) {
+  if (
+    Number.isSafeInteger(start) &&
+    Number.isSafeInteger(end) &&
+    start >= 0 &&
+    start <= end &&
+    end <= descriptor.size
+  ) {
     return;
   }
   throw new ClipError('CORRUPT_INDEX', `bytes ${start} to ${end} lie outside blob ${descriptor.digest}`, {
@@ -140,9 +146,13 @@ function checkLength(response: HttpResponse, expected: number, descriptor: Descr
   const encoding = response.headers['content-encoding'];
   if (encoding !== undefined && encoding.toLowerCase() !== 'identity') {
     response.body.abort();
-    throw new ClipError('REGISTRY', `blob ${descriptor.digest} came with Content-Encoding ${JSON.stringify(encoding)}`, {
-      hint: 'A proxy between here and the registry changes blobs.',
-    });
+    throw new ClipError(
+      'REGISTRY',
+      `blob ${descriptor.digest} came with Content-Encoding ${JSON.stringify(encoding)}`,
+      {
+        hint: 'A proxy between here and the registry changes blobs.',
+      },
+    );
   }
   const length = response.headers['content-length'];
   if (length === undefined || Number(length) === expected) return;

@@ -22,13 +22,17 @@ export async function registryError(
         hint: loginHint(names.login),
       });
     case 403:
-      return new ClipError('DENIED', `${names.what}: access denied${suffix}`, { hint: loginHint(names.login) });
+      return new ClipError('DENIED', `${names.what}: access denied${suffix}`, {
+        hint: loginHint(names.login),
+      });
     case 404:
       return new ClipError('NOT_FOUND', `${names.what} not found${suffix}`, {
         hint: 'Check the name and the tag; a private image may need a login.',
       });
     case 429:
-      return new ClipError('REGISTRY', `${names.what}: too many requests${suffix}`, { hint: rateHint(response) });
+      return new ClipError('REGISTRY', `${names.what}: too many requests${suffix}`, {
+        hint: rateHint(response),
+      });
     default: {
       const where = redactUrl(response.url);
       return new ClipError('REGISTRY', `${names.what}: ${where} answered with status ${status}${suffix}`, {
@@ -45,7 +49,8 @@ export function loginHint(registry: string): string {
 
 function rateHint(response: HttpResponse): string {
   const asked = parseRetryAfter(response.headers['retry-after']);
-  if (asked === undefined || asked <= MAX_RETRY_AFTER) return 'Try again later; a login often raises the limit.';
+  if (asked === undefined || asked <= MAX_RETRY_AFTER)
+    return 'Try again later; a login often raises the limit.';
   return `The registry asks to wait ${Math.ceil(asked / 1000)} s; a login often raises the limit.`;
 }
 

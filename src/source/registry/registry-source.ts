@@ -37,7 +37,10 @@ export function openRegistry(reference: RegistryReference, options: RegistryOpti
     findCredentials: options.findCredentials ?? createCredentialFinder(),
     connection,
   });
-  const api = createRepositoryApi(client, authorizer, { base: registryBaseUrl(registry, connection), repository });
+  const api = createRepositoryApi(client, authorizer, {
+    base: registryBaseUrl(registry, connection),
+    repository,
+  });
   const blobs = createBlobReader(api, { registry, repository, connection });
 
   async function fetchManifest(digest: string | undefined, read: ReadOptions): Promise<ManifestResult> {

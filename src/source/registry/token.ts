@@ -59,14 +59,21 @@ function checkRealm(request: TokenRequest, connection: ConnectionOptions): URL {
   realm.hash = '';
   const plain = realm.protocol === 'http:' && (connection.plainHttp || isLoopback(realm.hostname));
   if (realm.protocol !== 'https:' && !plain) {
-    throw new ClipError('REGISTRY', `${request.registry} wants logins sent without TLS to ${redactUrl(realm)}`, {
-      hint: 'If you trust the network, allow it with --plain-http.',
-    });
+    throw new ClipError(
+      'REGISTRY',
+      `${request.registry} wants logins sent without TLS to ${redactUrl(realm)}`,
+      {
+        hint: 'If you trust the network, allow it with --plain-http.',
+      },
+    );
   }
   return realm;
 }
 
-function tokenRequest(realm: URL, request: TokenRequest): Pick<HttpRequest, 'method' | 'url' | 'headers' | 'body'> {
+function tokenRequest(
+  realm: URL,
+  request: TokenRequest,
+): Pick<HttpRequest, 'method' | 'url' | 'headers' | 'body'> {
   const { credentials, service, scope } = request;
   if (credentials?.kind === 'identity') {
     const form = new URLSearchParams({
@@ -105,7 +112,8 @@ function parseToken(bytes: Uint8Array, realm: URL): Token {
       hint: 'The registry is misconfigured.',
     });
   }
-  const life = typeof answer?.expires_in === 'number' && answer.expires_in > 0 ? answer.expires_in : DEFAULT_LIFE;
+  const life =
+    typeof answer?.expires_in === 'number' && answer.expires_in > 0 ? answer.expires_in : DEFAULT_LIFE;
   const margin = Math.min(MARGIN, life * 500);
   return { value, expires: Date.now() + life * 1000 - margin };
 }
