@@ -57,13 +57,13 @@ function loadPool(): PoolConstructor {
 
 export function createTransport(options: ConnectionOptions): Transport {
   const pools = new Map<string, Pool>();
-  let constructor: PoolConstructor | undefined;
+  let PoolClass: PoolConstructor | undefined;
 
   function poolFor(origin: string): Pool {
     let pool = pools.get(origin);
     if (pool === undefined) {
-      constructor ??= loadPool();
-      pool = new constructor(origin, {
+      PoolClass ??= loadPool();
+      pool = new PoolClass(origin, {
         connections: CONNECTIONS,
         headersTimeout: options.headersTimeout,
         bodyTimeout: options.idleTimeout,

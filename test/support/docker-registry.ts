@@ -1,0 +1,138 @@
+/**
+ * Debian's docker-registry on a loopback port, for tests against a real server.
+ *
+ *   if (missingPrograms('docker-registry', 'skopeo')) return t.skip('needs docker-registry and skopeo');
+ *   const registry = await startDockerRegistry();
+ *   t.after(() => registry.stop());
+ *   await copyToRegistry(layout, `${registry.host}/repo:tag`);
+ */
+
+import { execFile, type SpawnOptions, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { promisify } from 'node:util';
+import { makeCertificate } from './certificate.js';
+
+export interface DockerRegistry {
+  /** `127.0.0.1:PORT`. */
+  host: string;
+  /** PEM of the certificate that the server shows (TLS only). */
+  certificate: string | undefined;
+  stop(): Promise<void>;
+}
+
+export interface DockerRegistryOptions {
+  /** Basic authentication with this user and password. */
+  htpasswd?: { username: string; password: string };
+  /** HTTPS with a self-signed certificate. */
+  tls?: boolean;
+}
+
+/** The first of these programs that is not in PATH, or undefined. */
+export function missingPrograms(...names: string[]): string | undefined {
+  const folders = (process.env.PATH ?? '').split(delimiter);
+  return names.find((name) => !folders.some((folder) => existsSync(join(folder, name))));
+}
+
+export async function startDockerRegistry(options: DockerRegistryOptions = {}): Promise<DockerRegistry> {
+  const folder = await mkdtemp(join(tmpdir(), 'clip-registry-'));
+  const port = await freePort();
+  const host = `127.0.0.1:${port}`;
+  const certificate = options.tls === true ? await makeCertificate(folder) : undefined;
+  const lines = [
+    'version: 0.1',
+    'log: {level: error, accesslog: {disabled: true}}',
+    `storage: {filesystem: {rootdirectory: ${JSON.stringify(join(folder, 'data'))}}, delete: {enabled: true}}`,
+    `http: {addr: '${host}'${certificate === undefined ? '' : `, tls: {certificate: ${JSON.stringify(certificate.certFile)}, key: ${JSON.stringify(certificate.keyFile)}}`}}`,
+  ];
+  if (options.htpasswd !== undefined) {
+    const path = join(folder, 'htpasswd');
+    const { username, password } = options.htpasswd;
+    const { stdout } = await promisify(execFile)('htpasswd', ['-Bbn', username, password]);
+    await writeFile(path, stdout);
+    lines.push(`auth: {htpasswd: {realm: test, path: ${JSON.stringify(path)}}}`);
+  }
+  const config = join(folder, 'config.yml');
+  await writeFile(config, `${lines.join('\n')}\n`);
+  const child = spawn('docker-registry', ['serve', config], {
+    stdio: 'ignore',
+    env: { PATH: process.env.PATH ?? '' },
+  });
+  const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+  await waitForPort(port, () => child.exitCode !== null);
+  return {
+    host,
+    certificate: certificate?.cert,
+    async stop() {
+      child.kill('SIGTERM');
+      await exited;
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Pushes an image of a layout (`DIR:TAG`) with skopeo. */
+export async function copyToRegistry(
+  layout: string,
+  target: string,
+  options: { username?: string; password?: string; from?: string; all?: boolean } = {},
+): Promise<void> {
+  const login =
+    options.username === undefined ? [] : ['--dest-creds', `${options.username}:${options.password}`];
+  await run('skopeo', [
+    'copy',
+    '--quiet',
+    ...(options.all === true ? ['--all'] : []),
+    '--dest-tls-verify=false',
+    ...login,
+    options.from ?? `oci:${layout}`,
+    `docker://${target}`,
+  ]);
+}
+
+/** Runs a program to its end; throws with what it said on a failure. */
+export function run(program: string, args: string[], options: SpawnOptions = {}): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'] });
+    let output = '';
+    let errors = '';
+    child.stdout!.on('data', (chunk: Buffer) => {
+      output += chunk.toString();
+    });
+    child.stderr!.on('data', (chunk: Buffer) => {
+      errors += chunk.toString();
+    });
+    child.on('error', reject);
+    child.on('close', (status) => {
+      if (status === 0) resolve(output);
+      else reject(new Error(`${program} ${args.join(' ')}: status ${status}: ${errors}`));
+    });
+  });
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  await new Promise<void>((resolve) => server.close(() => resolve()));
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  return address.port;
+}
+
+async function waitForPort(port: number, dead: () => boolean): Promise<void> {
+  const { connect } = await import('node:net');
+  for (let tries = 0; tries < 200; tries++) {
+    if (dead()) throw new Error('docker-registry ended at once');
+    const open = await new Promise<boolean>((resolve) => {
+      const socket = connect(port, '127.0.0.1');
+      socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
+      socket.once('connect', () => socket.destroy());
+    });
+    if (open) return;
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+  throw new Error('docker-registry did not start');
+}
