@@ -8,11 +8,11 @@ export interface FrameDecoder {
    * @throws ClipError CORRUPT_LAYER.
    */
   whole(frame: Uint8Array, bound: number): Uint8Array;
-  /** Starts a frame that is decoded as its bytes come. `windowSize` is what its header asks for. */
-  open(windowSize: number): FrameStream;
+  /** Starts a frame that is decoded as its bytes come. */
+  open(): FrameStream;
 }
 
-/** One frame in the making. `close` must be called, whatever happened before. */
+/** One frame in the making. `close` must be called once, whatever happened before. */
 export interface FrameStream {
   /**
    * The bytes that `chunk`, the frame's next compressed bytes, lets out, in pieces of bounded size; each is valid until the next

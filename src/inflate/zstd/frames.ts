@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import type { XXHash, XXHashAPI } from 'xxhash-wasm';
 import { ClipError } from '../../errors.js';
 import { type FrameDecoder, type FrameStream, loadFrameDecoder } from './frame-decoder.js';
@@ -45,8 +46,17 @@ export interface FramesOptions {
 const WHOLE_COMPRESSED = 256 << 10;
 const WHOLE_BOUND = 4 << 20;
 
+/**
+ * Work after which timers and signals get their turn, in bytes of output; a frame counts as FRAME_WORK more. Without it a bomb
+ * that arrived in one chunk would hold the event loop for seconds.
+ */
+const TURN = 16 << 20;
+const FRAME_WORK = 64 << 10;
+
 /** XXH64 is fed pieces of this size, so that its memory stays small. */
 const HASH_PIECE = 64 << 10;
+
+const EMPTY = new Uint8Array(0);
 
 interface Current {
   byte: number;
@@ -64,13 +74,21 @@ export function createFrames({ start = 0, decoder }: FramesOptions = {}): Frames
   const walk = createFrameWalk(start);
   let xxhash: XXHashAPI | undefined;
   let current: Current | undefined;
+  let sinceTurn = 0;
+
+  async function work(amount: number): Promise<void> {
+    sinceTurn += amount;
+    if (sinceTurn < TURN) return;
+    sinceTurn = 0;
+    await setImmediate();
+  }
 
   async function load(): Promise<void> {
     decoder ??= await loadFrameDecoder();
     xxhash ??= await (await import('xxhash-wasm')).default();
   }
 
-  function* data(frame: Current, bytes: Uint8Array): Generator<FrameEvent, void, undefined> {
+  async function* data(frame: Current, bytes: Uint8Array): AsyncGenerator<FrameEvent, void, undefined> {
     frame.made += bytes.length;
     if (frame.made > (frame.header.contentSize ?? Number.POSITIVE_INFINITY)) throw wrongSize(frame);
     if (frame.hash !== undefined) {
@@ -78,12 +96,13 @@ export function createFrames({ start = 0, decoder }: FramesOptions = {}): Frames
         frame.hash.update(bytes.subarray(at, at + HASH_PIECE));
     }
     yield { type: 'data', bytes };
+    await work(bytes.length);
   }
 
   /** Gives up on decoding in one call: opens a stream and hands it what was held. */
   async function* openStream(frame: Current): AsyncGenerator<FrameEvent, void, undefined> {
     yield { type: 'frame', byte: frame.byte, length: frame.header.contentSize };
-    frame.stream = decoder!.open(frame.header.windowSize);
+    frame.stream = decoder!.open();
     for (const piece of frame.held) {
       for await (const bytes of frame.stream.write(piece)) yield* data(frame, bytes);
     }
@@ -107,9 +126,9 @@ export function createFrames({ start = 0, decoder }: FramesOptions = {}): Frames
     if (frame.stream === undefined) {
       const size = frame.header.contentSize ?? bound;
       if (size > bound) throw wrongSize(frame);
-      const bytes = decoder!.whole(Buffer.concat(frame.held), size);
+      const bytes = bound === 0 ? EMPTY : decoder!.whole(Buffer.concat(frame.held), size);
       yield { type: 'frame', byte: frame.byte, length: bytes.length };
-      yield* data(frame, bytes);
+      if (bytes.length > 0) yield* data(frame, bytes);
     } else {
       for await (const bytes of frame.stream.end()) yield* data(frame, bytes);
     }
@@ -146,6 +165,7 @@ export function createFrames({ start = 0, decoder }: FramesOptions = {}): Frames
             verify(current!, event.checksum);
             close();
             yield { type: 'end', byte: event.byte };
+            await work(FRAME_WORK);
             break;
           case 'skipped':
             yield event;

@@ -1,4 +1,3 @@
-import { setImmediate } from 'node:timers/promises';
 import { ClipError } from '../../errors.js';
 import { type FrameDecoder, type FrameStream, undecodable } from './frame-decoder.js';
 
@@ -34,22 +33,33 @@ const OUTPUT = 256 << 10;
 /** Results from here on are error codes, negated (ZSTD_isError). */
 const FIRST_ERROR = 2 ** 32 - 120;
 
-/** A window over this gets memory of its own, since WebAssembly memory is never given back. */
-const SHARED_WINDOW = 8 << 20;
+/**
+ * Each stream has an instance of its own, so that one that is left without `close` is collected whole. Those that were closed
+ * serve again; as WebAssembly memory never shrinks, one that a large window made grow beyond this is dropped.
+ */
+const KEPT_MEMORY = 32 << 20;
+const KEPT_INSTANCES = 4;
 
-/** Bytes of output after which timers and signals get their turn. */
-const TURN = 16 << 20;
+let loading: Promise<FrameDecoder> | undefined;
 
-let loading: Promise<WasmModule> | undefined;
+/** The one decoder of this kind that the process has; loaded at the first call. */
+export function wasmFrameDecoder(): Promise<FrameDecoder> {
+  loading ??= loadModule().then(createDecoder);
+  return loading;
+}
 
-export async function wasmFrameDecoder(): Promise<FrameDecoder> {
-  loading ??= loadModule();
-  const module = await loading;
-  const shared = instantiate(module);
+function createDecoder(module: WasmModule): FrameDecoder {
+  const forWhole = instantiate(module);
+  const kept: Libzstd[] = [];
+
+  function release(zstd: Libzstd): void {
+    if (kept.length < KEPT_INSTANCES && zstd.memory.buffer.byteLength <= KEPT_MEMORY) kept.push(zstd);
+  }
+
   return {
     name: 'wasm',
-    whole: (frame, bound) => decodeWhole(shared, frame, bound),
-    open: (windowSize) => openStream(windowSize > SHARED_WINDOW ? instantiate(module) : shared),
+    whole: (frame, bound) => decodeWhole(forWhole, frame, bound),
+    open: () => openStream(kept.pop() ?? instantiate(module), release),
   };
 }
 
@@ -77,14 +87,14 @@ function decodeWhole(zstd: Libzstd, frame: Uint8Array, bound: number): Uint8Arra
   try {
     const to = from + frame.length;
     new Uint8Array(zstd.memory.buffer).set(frame, from);
-    const size = checked(zstd.ZSTD_decompress(to, bound, from, frame.length));
+    const size = checked(() => zstd.ZSTD_decompress(to, bound, from, frame.length));
     return new Uint8Array(zstd.memory.buffer).slice(to, to + size);
   } finally {
     zstd.free(from);
   }
 }
 
-function openStream(zstd: Libzstd): FrameStream {
+function openStream(zstd: Libzstd, release: (zstd: Libzstd) => void): FrameStream {
   const context = zstd.ZSTD_createDCtx();
   if (context === 0) throw outOfMemory();
   /** ZSTD_outBuffer and ZSTD_inBuffer ({pointer, size, pos} each), then the two buffers. */
@@ -93,15 +103,14 @@ function openStream(zstd: Libzstd): FrameStream {
   const to = output + 24;
   const from = to + OUTPUT;
   let isDone = false;
-  let sinceTurn = 0;
 
   /** Runs libzstd until it took the input that lies at `from`. */
-  async function* run(size: number): AsyncGenerator<Uint8Array, void, undefined> {
+  function* run(size: number): Generator<Uint8Array, void, undefined> {
     let taken = 0;
     for (;;) {
       writeBuffer(zstd, output, [to, OUTPUT, 0]);
       writeBuffer(zstd, input, [from, size, taken]);
-      const hint = checked(zstd.ZSTD_decompressStream(context, output, input));
+      const hint = checked(() => zstd.ZSTD_decompressStream(context, output, input));
       const view = new DataView(zstd.memory.buffer);
       const made = view.getUint32(output + 8, true);
       const nowTaken = view.getUint32(input + 8, true);
@@ -110,11 +119,6 @@ function openStream(zstd: Libzstd): FrameStream {
       if (isDone || (made < OUTPUT && nowTaken === size)) return;
       if (made === 0 && nowTaken === taken) throw undecodable('the decoder made no progress');
       taken = nowTaken;
-      sinceTurn += made;
-      if (sinceTurn >= TURN) {
-        sinceTurn = 0;
-        await setImmediate();
-      }
     }
   }
 
@@ -133,6 +137,7 @@ function openStream(zstd: Libzstd): FrameStream {
     close() {
       zstd.ZSTD_freeDCtx(context);
       zstd.free(output);
+      release(zstd);
     },
   };
 }
@@ -148,11 +153,16 @@ function allocate(zstd: Libzstd, size: number): number {
   return pointer;
 }
 
-/** @throws ClipError CORRUPT_LAYER or LIMIT when libzstd's result is an error code. */
-function checked(result: number): number {
-  const unsigned = result >>> 0;
-  if (unsigned < FIRST_ERROR) return unsigned;
-  const code = 2 ** 32 - unsigned;
+/** @throws ClipError CORRUPT_LAYER or LIMIT when libzstd's result is an error code, or it traps. */
+function checked(call: () => number): number {
+  let result: number;
+  try {
+    result = call() >>> 0;
+  } catch (cause) {
+    throw undecodable(cause);
+  }
+  if (result < FIRST_ERROR) return result;
+  const code = 2 ** 32 - result;
   if (code === ERROR_MEMORY) throw outOfMemory();
   throw undecodable(ERRORS.get(code) ?? `libzstd error ${code}`);
 }
