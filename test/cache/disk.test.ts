@@ -1,0 +1,201 @@
+import assert from 'node:assert/strict';
+import { spawn, spawnSync } from 'node:child_process';
+import { hash } from 'node:crypto';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { createDiskTier } from '../../src/cache/disk.js';
+import { entryPath, listEntries, removeStaleTemporaries } from '../../src/cache/disk-files.js';
+import { prune } from '../../src/cache/disk-usage.js';
+import { noise, recorder, sha256 } from '../support/fake-image.js';
+import { temporaryFolder } from '../support/reading.js';
+
+function open(t: TestContext, quota = 1 << 30) {
+  const cacheDir = temporaryFolder(t);
+  const observer = recorder();
+  const spans = join(cacheDir, 'spans');
+  return { cacheDir, spans, observer, tier: createDiskTier({ cacheDir, quota, observer }) };
+}
+
+const sample = (seed: number, size = 10_000) => {
+  const value = new Uint8Array(noise(size, seed));
+  return { value, key: sha256(value) };
+};
+
+test('what was put is there for this and other processes, under its digest', async (t) => {
+  const { tier, spans, cacheDir, observer } = open(t);
+  const { key, value } = sample(1);
+  await tier.put(key, value);
+  assert.deepEqual(await tier.get(key, value.byteLength), value);
+  assert.deepEqual(new Uint8Array(readFileSync(join(spans, 'sha256', key.slice(0, 2), key.slice(2)))), value);
+  const other = createDiskTier({ cacheDir, quota: 1 << 30, observer });
+  assert.deepEqual(await other.get(key, value.byteLength), value);
+  assert.equal(await other.get(key, value.byteLength - 1), undefined);
+  assert.equal(await other.get(sha256(Buffer.from('none')), 5), undefined);
+  assert.deepEqual(readdirSync(join(spans, 'tmp')), []);
+  await other.drop(key);
+  assert.equal(await tier.get(key, value.byteLength), undefined);
+});
+
+test('a key that is no digest never reaches the file system', async (t) => {
+  const { tier, cacheDir } = open(t);
+  await tier.put('../../escape', new Uint8Array(3));
+  assert.equal(await tier.get('../../escape', 3), undefined);
+  assert.deepEqual(readdirSync(cacheDir), []);
+});
+
+test('eviction removes what was used longest ago, down to nine tenths of the quota', async (t) => {
+  const { tier, spans, observer } = open(t, 100_000);
+  const values = Array.from({ length: 10 }, (_, i) => sample(i + 1));
+  for (const [i, { key, value }] of values.entries()) {
+    await tier.put(key, value);
+    const when = Date.now() / 1000 - 1000 + i;
+    utimesSync(entryPath(spans, key), when, when);
+  }
+  // A hit makes the oldest the newest.
+  const [oldest] = values;
+  assert.ok(oldest && (await tier.get(oldest.key, 10_000)));
+  const extra = sample(99);
+  await tier.put(extra.key, extra.value);
+  await tier.close();
+  const left = new Set([...listEntries(spans)].map((entry) => entry.key));
+  assert.equal(left.size, 9);
+  assert.ok(left.has(oldest.key) && left.has(extra.key));
+  assert.ok(!left.has(values[1]?.key ?? '') && !left.has(values[2]?.key ?? ''));
+  assert.equal(observer.count('evicted'), 2);
+  assert.equal(existsSync(join(spans, 'evict.lock')), false);
+});
+
+test('many processes together stay near the quota', async (t) => {
+  const { cacheDir, spans, observer } = open(t);
+  const quota = 1_000_000;
+  const tiers = Array.from({ length: 5 }, () => createDiskTier({ cacheDir, quota, observer }));
+  for (let i = 0; i < 200; i++) {
+    const { key, value } = sample(i + 1, 20_000);
+    await tiers[i % 5]?.put(key, value);
+    const bytes = [...listEntries(spans)].reduce((sum, entry) => sum + entry.size, 0);
+    assert.ok(bytes <= quota * 1.2, `${bytes} after ${i}`);
+  }
+  for (const tier of tiers) await tier.close();
+});
+
+test('a lock whose holder died does not stop eviction for long', (t) => {
+  const { spans } = open(t);
+  mkdirSync(spans, { recursive: true });
+  const lock = join(spans, 'evict.lock');
+  writeFileSync(lock, '');
+  assert.equal(prune(spans, { maxBytes: 1 }), undefined);
+  utimesSync(lock, 0, 0);
+  assert.equal(prune(spans, { maxBytes: 1 })?.entries, 0);
+});
+
+test('temporary files of dead writers go after an hour, younger ones stay', async (t) => {
+  const { tier, spans } = open(t);
+  const folder = join(spans, 'tmp');
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, 'old'), 'x');
+  writeFileSync(join(folder, 'new'), 'x');
+  utimesSync(join(folder, 'old'), Date.now() / 1000 - 7200, Date.now() / 1000 - 7200);
+  const { key, value } = sample(1);
+  await tier.put(key, value);
+  assert.deepEqual(readdirSync(folder), ['new']);
+});
+
+test('writers killed at random instants leave no torn entry', async (t) => {
+  const { cacheDir, spans } = open(t);
+  const script = fileURLToPath(new URL('../support/cache-writer.js', import.meta.url));
+  for (let i = 0; i < 12; i++) {
+    const child = spawn(process.execPath, [script, cacheDir, `${i}`], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    await new Promise((resolve) => child.stdout.once('data', resolve));
+    await new Promise((resolve) => setTimeout(resolve, Math.random() * 30));
+    child.kill('SIGKILL');
+    await new Promise((resolve) => child.once('close', resolve));
+  }
+  let entries = 0;
+  for (const { key, path } of listEntries(spans)) {
+    assert.equal(hash('sha256', readFileSync(path), 'hex'), key);
+    entries++;
+  }
+  assert.ok(entries >= 12);
+  assert.ok(removeStaleTemporaries(spans, 0) <= 12);
+});
+
+test('a full disk: one warning, no half-written file, and what is there is still read', async (t) => {
+  const mount = mkdtempSync(join(tmpdir(), 'clip-full-'));
+  t.after(() => rmSync(mount, { recursive: true }));
+  const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=300k', 'tmpfs', mount]);
+  if (mounted.status !== 0) return t.skip('needs the right to mount a tmpfs');
+  try {
+    await fillDisk(mount);
+  } finally {
+    spawnSync('umount', [mount]);
+  }
+});
+
+async function fillDisk(mount: string): Promise<void> {
+  const observer = recorder();
+  const tier = createDiskTier({ cacheDir: mount, quota: 1 << 30, observer });
+  for (let i = 0; i < 10; i++) {
+    const { key, value } = sample(i + 1, 100_000);
+    await tier.put(key, value);
+  }
+  const warnings = observer.events.filter((event) => event.type === 'warning');
+  assert.equal(warnings.length, 1);
+  assert.equal(warnings[0]?.code, 'NO_SPACE');
+  assert.match(warnings[0]?.hint ?? '', /--cache-dir/);
+  assert.deepEqual(readdirSync(join(mount, 'spans', 'tmp')), []);
+  const first = sample(1, 100_000);
+  assert.deepEqual(await tier.get(first.key, 100_000), first.value);
+  assert.equal(tier.canHold(1), false);
+  await tier.close();
+}
+
+test('a folder that cannot be made: one warning, reads go on', async (t) => {
+  const { observer, cacheDir } = open(t);
+  writeFileSync(join(cacheDir, 'file'), '');
+  const tier = createDiskTier({ cacheDir: join(cacheDir, 'file'), quota: 1 << 30, observer });
+  const { key, value } = sample(1);
+  await tier.put(key, value);
+  await tier.put(key, value);
+  assert.equal(await tier.get(key, value.byteLength), undefined);
+  assert.equal(observer.count('warning'), 1);
+});
+
+test('a read-only folder: what is there is read, what is not is not written, one warning', async (t) => {
+  if (process.getuid?.() === 0) return t.skip('needs a user other than root, whom modes do not stop');
+  const { tier, spans, observer, cacheDir } = open(t);
+  const first = sample(1);
+  await tier.put(first.key, first.value);
+  for (const folder of ['tmp', 'sha256']) chmodSync(join(spans, folder), 0o500);
+  t.after(() => {
+    for (const folder of ['tmp', 'sha256']) chmodSync(join(spans, folder), 0o700);
+  });
+  const other = createDiskTier({ cacheDir, quota: 1 << 30, observer });
+  const second = sample(2);
+  await other.put(second.key, second.value);
+  assert.ok(await other.get(first.key, first.value.byteLength));
+  assert.equal(observer.count('warning'), 1);
+});
+
+test('entries are for their owner only', async (t) => {
+  const { tier, spans } = open(t);
+  const { key, value } = sample(1);
+  await tier.put(key, value);
+  assert.equal(statSync(entryPath(spans, key)).mode & 0o077, 0);
+  assert.equal(statSync(spans).mode & 0o077, 0);
+});
