@@ -78,6 +78,22 @@ export async function resolveImage(
   return finish(image, image.config.platform ?? wanted);
 }
 
+/**
+ * The digest of the manifest that `resolveImage` would choose, in as few requests as can be: what is enough to find an index by.
+ * Throws as `resolveImage` does.
+ */
+export async function locateManifest(source: ImageSource, options: ResolveOptions = {}): Promise<string> {
+  const walk = createWalk(source, options);
+  const top = await walk.fetch(undefined, 0);
+  if (top.document.kind === 'manifest') {
+    // Whether it suits a platform that was asked for only its config can say.
+    return options.platform === undefined ? top.digest : (await resolveImage(source, options)).manifestDigest;
+  }
+  const wanted = options.platform === undefined ? hostPlatform() : parsePlatform(options.platform);
+  const best = bestByPlatform(await walk.flatten(top.document, 0), wanted);
+  return best?.digest ?? (await resolveImage(source, options)).manifestDigest;
+}
+
 /** The platforms that an image is there for, without duplicates, as `os/arch[/variant]`. */
 export async function listPlatforms(source: ImageSource, options: ReadOptions = {}): Promise<string[]> {
   const walk = createWalk(source, options);
@@ -169,12 +185,8 @@ async function choose(
   candidates: readonly Descriptor[],
   wanted: Platform,
 ): Promise<Image | undefined> {
-  let best: { descriptor: Descriptor; rank: number } | undefined;
-  for (const descriptor of candidates) {
-    const rank = descriptor.platform === undefined ? undefined : platformRank(wanted, descriptor.platform);
-    if (rank !== undefined && rank < (best?.rank ?? Number.POSITIVE_INFINITY)) best = { descriptor, rank };
-  }
-  if (best !== undefined) return await walk.image(await walk.fetch(best.descriptor.digest, 0));
+  const best = bestByPlatform(candidates, wanted);
+  if (best !== undefined) return await walk.image(await walk.fetch(best.digest, 0));
   let image: { image: Image; rank: number } | undefined;
   for (const descriptor of candidates.filter(({ platform }) => platform === undefined)) {
     const candidate = await walk.image(await walk.fetch(descriptor.digest, 0));
@@ -184,6 +196,16 @@ async function choose(
       image = { image: candidate, rank };
   }
   return image?.image;
+}
+
+/** The first of those that suit best by the platforms that the image index names. */
+function bestByPlatform(candidates: readonly Descriptor[], wanted: Platform): Descriptor | undefined {
+  let best: { descriptor: Descriptor; rank: number } | undefined;
+  for (const descriptor of candidates) {
+    const rank = descriptor.platform === undefined ? undefined : platformRank(wanted, descriptor.platform);
+    if (rank !== undefined && rank < (best?.rank ?? Number.POSITIVE_INFINITY)) best = { descriptor, rank };
+  }
+  return best?.descriptor;
 }
 
 function finish(image: Image, platform: Platform): ResolvedImage {
