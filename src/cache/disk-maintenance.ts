@@ -1,0 +1,105 @@
+import { createHash } from 'node:crypto';
+import { createReadStream, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Observer, silentObserver } from '../observer.js';
+import { type DiskEntry, listEntries, remove, removeStaleTemporaries } from './disk-files.js';
+import { type PruneResult, prune } from './disk-usage.js';
+
+/** What `clip cache info | prune | clear | verify` do to the disk tier below a cache folder. All work while other processes use it. */
+
+export interface DiskInfo {
+  /** The folder of the tier; it may not exist. */
+  directory: string;
+  entries: number;
+  bytes: number;
+  /** Milliseconds since 1970; undefined when there are no entries. */
+  leastRecentUseMs: number | undefined;
+  mostRecentUseMs: number | undefined;
+}
+
+export interface VerifyOptions {
+  observer?: Observer;
+  signal?: AbortSignal;
+}
+
+export interface VerifyResult {
+  entries: number;
+  bytes: number;
+  /** Keys of the entries whose bytes did not have their digest; they were removed. */
+  corrupt: string[];
+}
+
+export function diskInfo(cacheDir: string): DiskInfo {
+  const directory = join(cacheDir, 'spans');
+  const info: DiskInfo = {
+    directory,
+    entries: 0,
+    bytes: 0,
+    leastRecentUseMs: undefined,
+    mostRecentUseMs: undefined,
+  };
+  for (const { size, usedMs } of listEntries(directory)) {
+    info.entries++;
+    info.bytes += size;
+    info.leastRecentUseMs = Math.min(info.leastRecentUseMs ?? usedMs, usedMs);
+    info.mostRecentUseMs = Math.max(info.mostRecentUseMs ?? usedMs, usedMs);
+  }
+  return info;
+}
+
+/**
+ * Removes the least recently used entries where they exceed `maxBytes`, and what killed writers left. Undefined when another process is
+ * evicting at this moment.
+ */
+export function pruneDisk(cacheDir: string, maxBytes: number): PruneResult | undefined {
+  return prune(join(cacheDir, 'spans'), { maxBytes });
+}
+
+/** Removes the tier with all its entries; returns what it held. A writer that is at work makes its folders again. */
+export function clearDisk(cacheDir: string): DiskInfo {
+  const info = diskInfo(cacheDir);
+  rmSync(info.directory, { recursive: true, force: true, maxRetries: 5 });
+  return info;
+}
+
+/** Reads every entry and removes those that do not have their digest. Tells `progress` in bytes. */
+export async function verifyDisk(cacheDir: string, options: VerifyOptions = {}): Promise<VerifyResult> {
+  const { observer = silentObserver, signal } = options;
+  const directory = join(cacheDir, 'spans');
+  const entries = [...listEntries(directory)];
+  const total = entries.reduce((sum, entry) => sum + entry.size, 0);
+  const result: VerifyResult = { entries: 0, bytes: 0, corrupt: [] };
+  for (const entry of entries) {
+    signal?.throwIfAborted();
+    const digest = await digestOf(entry);
+    if (digest === undefined) continue;
+    result.entries++;
+    result.bytes += entry.size;
+    if (digest !== entry.key) {
+      remove(entry.path);
+      result.corrupt.push(entry.key);
+      observer.emit({ type: 'corrupt', tier: 'disk', key: entry.key });
+    }
+    observer.emit({
+      type: 'progress',
+      task: 'verify cache',
+      done: result.bytes,
+      total,
+      unit: 'bytes',
+    });
+  }
+  removeStaleTemporaries(directory);
+  return result;
+}
+
+/** SHA-256 of the file, or undefined when it was evicted meanwhile. */
+async function digestOf(entry: DiskEntry): Promise<string | undefined> {
+  const digest = createHash('sha256');
+  try {
+    for await (const chunk of createReadStream(entry.path, { highWaterMark: 1 << 20 })) digest.update(chunk);
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    throw error;
+  }
+  return digest.digest('hex');
+}

@@ -1,0 +1,52 @@
+import assert from 'node:assert/strict';
+import { truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { createDiskTier } from '../../src/cache/disk.js';
+import { entryPath } from '../../src/cache/disk-files.js';
+import { clearDisk, diskInfo, pruneDisk, verifyDisk } from '../../src/cache/disk-maintenance.js';
+import { silentObserver } from '../../src/observer.js';
+import { noise, recorder, sha256 } from '../support/fake-image.js';
+import { temporaryFolder } from '../support/reading.js';
+
+async function fill(cacheDir: string, count: number): Promise<string[]> {
+  const tier = createDiskTier({ cacheDir, quota: 1 << 30, observer: silentObserver });
+  const keys: string[] = [];
+  for (let i = 0; i < count; i++) {
+    const value = new Uint8Array(noise(10_000, i + 1));
+    keys.push(sha256(value));
+    await tier.put(sha256(value), value);
+  }
+  await tier.close();
+  return keys;
+}
+
+test('info counts, prune bounds, clear empties', async (t) => {
+  const cacheDir = temporaryFolder(t);
+  assert.equal(diskInfo(cacheDir).entries, 0);
+  await fill(cacheDir, 10);
+  const { entries, bytes, directory } = diskInfo(cacheDir);
+  assert.deepEqual([entries, bytes, directory], [10, 100_000, join(cacheDir, 'spans')]);
+  assert.equal(pruneDisk(cacheDir, 50_000)?.entries, 4);
+  assert.equal(diskInfo(cacheDir).bytes, 40_000);
+  assert.equal(clearDisk(cacheDir).entries, 4);
+  assert.equal(diskInfo(cacheDir).entries, 0);
+  await fill(cacheDir, 1);
+  assert.equal(diskInfo(cacheDir).entries, 1);
+});
+
+test('verify finds and removes exactly what is damaged', async (t) => {
+  const cacheDir = temporaryFolder(t);
+  const keys = await fill(cacheDir, 5);
+  const spans = join(cacheDir, 'spans');
+  const damaged = [keys[1] as string, keys[3] as string].sort();
+  truncateSync(entryPath(spans, damaged[0] as string), 10);
+  writeFileSync(entryPath(spans, damaged[1] as string), Buffer.alloc(10_000));
+  const observer = recorder();
+  const result = await verifyDisk(cacheDir, { observer });
+  assert.equal(result.entries, 5);
+  assert.deepEqual(result.corrupt.sort(), damaged);
+  assert.equal(observer.count('corrupt'), 2);
+  assert.deepEqual((await verifyDisk(cacheDir)).corrupt, []);
+  assert.equal(diskInfo(cacheDir).entries, 3);
+});
