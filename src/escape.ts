@@ -32,7 +32,7 @@ export function escapeName(name: ByteString): string {
       continue;
     }
     const length = utf8Length(name, i);
-    const character = length === 0 ? '' : decode(name, i, length);
+    const character = length === 0 ? '' : String.fromCodePoint(codePointAt(name, i, length));
     if (length === 0 || UNSAFE.test(character)) {
       const end = i + Math.max(length, 1);
       for (; i < end; i++) text += hex(name.charCodeAt(i));
@@ -109,9 +109,10 @@ function hex(byte: number): string {
   return `\\x${byte.toString(16).padStart(2, '0')}`;
 }
 
-/** Bytes of the well-formed UTF-8 sequence at `at` (Unicode, table 3-7), or 0 where there is none. */
-function utf8Length(name: string, at: number): number {
+/** Bytes of the well-formed UTF-8 sequence at `at` of a byte string (Unicode, table 3-7), or 0 where there is none. */
+export function utf8Length(name: string, at: number): number {
   const lead = name.charCodeAt(at);
+  if (lead < 0x80) return 1;
   const length = lead < 0xc2 ? 0 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : lead < 0xf5 ? 4 : 0;
   if (length === 0 || at + length > name.length) return 0;
   const second = name.charCodeAt(at + 1);
@@ -122,8 +123,9 @@ function utf8Length(name: string, at: number): number {
   return length;
 }
 
-function decode(name: string, at: number, length: number): string {
-  let point = name.charCodeAt(at) & (0x7f >> length);
+/** The code point of the well-formed sequence of `length` bytes at `at`. */
+export function codePointAt(name: string, at: number, length: number): number {
+  let point = length === 1 ? name.charCodeAt(at) : name.charCodeAt(at) & (0x7f >> length);
   for (let i = at + 1; i < at + length; i++) point = (point << 6) | (name.charCodeAt(i) & 0x3f);
-  return String.fromCodePoint(point);
+  return point;
 }

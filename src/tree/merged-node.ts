@@ -13,8 +13,8 @@ export interface MergedNode {
   /** The entry that made this name; undefined for a directory that no layer names (a missing parent). */
   ref: EntryRef | undefined;
   /**
-   * The entry that holds the data and metadata, when `ref` is a hard link (already followed to a non-hardlink entry); else
-   * undefined.
+   * The entry that holds the data and metadata, when `ref` is a hard link (already followed to a non-hardlink entry);
+   * undefined where `ref` is none, and where its target is nowhere in the image.
    */
   target: EntryRef | undefined;
   /** How many names of the merged tree share this inode; 1 for directories. */
