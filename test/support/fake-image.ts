@@ -196,7 +196,7 @@ function nodeOf(path: ByteString, entry: Entry, layer: number): Node {
   return { path, entry, layer, nlink: 1, inode: `${layer}:${entry.position}` };
 }
 
-function fakeSource(blobs: readonly Uint8Array[]): FakeSource {
+export function fakeSource(blobs: readonly Uint8Array[]): FakeSource {
   const byDigest = new Map(blobs.map((blob) => [`sha256:${sha256(blob)}`, blob]));
   const calls: FakeSource['calls'] = [];
   async function* serve(

@@ -6,6 +6,7 @@ import { createDiskTier } from '../../src/cache/disk.js';
 import { createMemoryTier } from '../../src/cache/memory.js';
 import { createTieredCache } from '../../src/cache/tiered.js';
 import { type ClipEvent, fanOut } from '../../src/observer.js';
+import type { Decoders } from '../../src/read/decoders.js';
 import { createImageReader, type ImageReader } from '../../src/read/reader.js';
 import { createReceipt, type Receipt } from '../../src/read/receipt.js';
 import type { Strategy } from '../../src/read/strategy.js';
@@ -24,6 +25,8 @@ export interface ReadingOptions {
   /** Folder of the disk tier; none without it. */
   cacheDir?: string;
   quota?: number;
+  /** Default: Node's zlib, which knows gzip members only. */
+  decoders?: Decoders;
 }
 
 /** A reader of a fake image with tiers of its own. */
@@ -43,7 +46,7 @@ export function reading(image: FakeImage, options: ReadingOptions = {}): Reading
     cache,
     strategy,
     observer,
-    decoders: zlibDecoders,
+    decoders: options.decoders ?? zlibDecoders,
   });
   return { reader, receipt, events: record.events };
 }
