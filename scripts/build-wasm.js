@@ -17,9 +17,9 @@ const { error, stderr } = await asc.main([
   'simd,bulk-memory',
   '-O3',
   '--initialMemory',
-  '20',
+  '22',
   '--maximumMemory',
-  '20',
+  '22',
   '--noAssert',
   '--converge',
 ]);

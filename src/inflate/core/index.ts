@@ -8,6 +8,7 @@
  */
 
 import { initPatterns } from './copy';
+import { crc32, initCrc } from './crc';
 import { decodeFast, decodeFastLogged, INPUT_SLACK, OUTPUT_SLACK } from './fast';
 import { HEADER_READ, readHeader } from './header';
 import { HEADER, HISTORY_SIZE, INPUT, INPUT_SIZE, OUTPUT, OUTPUT_SIZE, WINDOW, WINDOW_SIZE } from './layout';
@@ -32,8 +33,9 @@ import { initResults } from './tables';
 
 initResults();
 initPatterns();
+initCrc();
 
-export { judge };
+export { crc32, judge };
 export const inputStart: usize = INPUT;
 export const inputSize: usize = INPUT_SIZE;
 export const outputStart: usize = OUTPUT;

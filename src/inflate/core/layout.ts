@@ -44,8 +44,13 @@ export const WINDOW_SIZE: usize = 32768;
 export const REACH: usize = LOG + LOG_SIZE;
 export const WINDOW: usize = REACH + WINDOW_SIZE;
 
+/** Tables, vectors under way and what is left of them (see crc.ts). */
+export const CRC_TABLES: usize = WINDOW + WINDOW_SIZE;
+export const CRC_SCRATCH: usize = CRC_TABLES + 8192;
+export const CRC_RESIDUE: usize = CRC_SCRATCH + 16384 + 203 * 16;
+
 /** Compressed bytes; the slack lets the last word-sized load run over the end. */
-export const INPUT: usize = WINDOW + WINDOW_SIZE;
+export const INPUT: usize = CRC_RESIDUE + 203 * 16;
 export const INPUT_SIZE: usize = 262144;
 
 /**

@@ -49,6 +49,7 @@ interface WasmExports {
   logNext(): number;
   judge(position: number, log: number): number;
   firstNeeded(): number;
+  crc32(at: number, length: number, crc: number): number;
   blockState(): number;
   headerBit(): number;
   headerBytes(): number;

@@ -5,7 +5,6 @@
  * After a member, bytes that begin with the gzip magic are a further member, and anything wrong with it is damage. Other
  * bytes (zero padding, garbage) end the stream and are counted: so do GNU gzip and Node's zlib.
  */
-import { crc32 } from 'node:zlib';
 import { type Core, DAMAGE, STATUS } from './core.js';
 import { damaged } from './damage.js';
 import { createHeaderParser } from './header.js';
@@ -68,9 +67,9 @@ export function createMemberReader(core: Core, hooks: ReaderHooks, options: Read
   const flush = (): void => {
     const next = wasm.outputNext();
     if (next === delivered) return;
+    if (options.verify) crc = wasm.crc32(delivered, next - delivered, crc);
     const fresh = bytes.subarray(delivered, next);
     delivered = next;
-    if (options.verify) crc = crc32(fresh, crc);
     hooks.data(fresh);
   };
 
@@ -112,7 +111,7 @@ export function createMemberReader(core: Core, hooks: ReaderHooks, options: Read
     const at = wasm.inputNext();
     const view = new DataView(bytes.buffer, at, 8);
     if (options.verify) {
-      if (view.getUint32(0, true) !== crc) throw damaged('CRC-32 of the uncompressed bytes does not match');
+      if (view.getUint32(0, true) !== crc >>> 0) throw damaged('CRC-32 of the uncompressed bytes does not match');
       const length = (offset() - memberOffset) % 2 ** 32;
       if (view.getUint32(4, true) !== length)
         throw damaged('length of the uncompressed bytes does not match');
