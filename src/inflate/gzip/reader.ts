@@ -111,7 +111,8 @@ export function createMemberReader(core: Core, hooks: ReaderHooks, options: Read
     const at = wasm.inputNext();
     const view = new DataView(bytes.buffer, at, 8);
     if (options.verify) {
-      if (view.getUint32(0, true) !== crc >>> 0) throw damaged('CRC-32 of the uncompressed bytes does not match');
+      if (view.getUint32(0, true) !== crc >>> 0)
+        throw damaged('CRC-32 of the uncompressed bytes does not match');
       const length = (offset() - memberOffset) % 2 ** 32;
       if (view.getUint32(4, true) !== length)
         throw damaged('length of the uncompressed bytes does not match');
