@@ -28,7 +28,9 @@ export function createChunkStream(
   async function fill(stream: Readable): Promise<void> {
     for (;;) {
       while (left.byteLength > 0) {
-        const part = left.subarray(0, Math.max(highWaterMark, 1));
+        // Who reads a paused stream gets all that is buffered as one chunk.
+        const room = Math.max(highWaterMark - stream.readableLength, 1);
+        const part = left.subarray(0, room);
         left = left.subarray(part.byteLength);
         if (!stream.push(Buffer.from(part))) return;
       }
