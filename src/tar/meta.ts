@@ -2,9 +2,15 @@
 import type { ByteString } from '../bytes.js';
 import type { TarLimits } from './limits.js';
 import { decodePax, type PaxRecord } from './pax.js';
-import { applyRecords, NO_OVERRIDES, type Overrides, overridesBytes } from './pax-overrides.js';
+import {
+  applyRecords,
+  NO_OVERRIDES,
+  type Overrides,
+  overridesBytes,
+  UNWANTED_KEYS,
+} from './pax-overrides.js';
 import { type PaxSparse, readPaxSparse } from './sparse.js';
-import { corruptTar, tarLimit } from './tar-error.js';
+import { tarLimit } from './tar-error.js';
 
 /** What is known of the next entry besides its own header block. */
 export interface Extras {
@@ -58,16 +64,23 @@ export function createMetaReader(limits: TarLimits): MetaReader {
   let longLink: ByteString | undefined;
   let plain: Extras = { overrides: globals, longName: undefined, longLink: undefined, sparse: undefined };
 
+  /** A GNU name ends at its NUL; an empty one says nothing, as in Go. */
+  function untilNul(bytes: Buffer): ByteString | undefined {
+    const nul = bytes.indexOf(0);
+    const name = bytes.toString('latin1', 0, nul < 0 ? bytes.length : nul);
+    return name === '' ? undefined : (name as ByteString);
+  }
+
   function finish(): void {
     const bytes = body.subarray(0, size);
     if (kind === UPPER_L) longName = untilNul(bytes);
     else if (kind === UPPER_K) longLink = untilNul(bytes);
     else if (kind === LOWER_G) {
-      globals = applyRecords(globals, decodePax(bytes, at), at);
+      globals = applyRecords(globals, decodePax(bytes, at, UNWANTED_KEYS), at);
       if (overridesBytes(globals) > limits.globalBytes) throw tarLimit('global PAX records too long', at);
       plain = { overrides: globals, longName: undefined, longLink: undefined, sparse: undefined };
     } else {
-      records = decodePax(bytes, at);
+      records = decodePax(bytes, at, UNWANTED_KEYS);
       recordsAt = at;
     }
   }
@@ -89,14 +102,14 @@ export function createMetaReader(limits: TarLimits): MetaReader {
     },
 
     block(bytes) {
-      const part = Math.min(size - have, bytes.length);
-      if (have + part > body.length) {
+      if (have + bytes.length > body.length) {
         const grown = Buffer.alloc(body.length * 2);
         body.copy(grown, 0, 0, have);
         body = grown;
       }
-      bytes.copy(body, have, 0, part);
-      have += part;
+      // Whole blocks, padding too; the body is cut to its size when it is complete.
+      body.set(bytes, have);
+      have += bytes.length;
       if (have < size) return false;
       finish();
       return true;
@@ -117,10 +130,4 @@ export function createMetaReader(limits: TarLimits): MetaReader {
       return extras;
     },
   };
-
-  function untilNul(bytes: Buffer): ByteString {
-    const nul = bytes.indexOf(0);
-    if (nul === 0 || bytes.length === 0) throw corruptTar('an empty GNU long name', at);
-    return bytes.toString('latin1', 0, nul < 0 ? bytes.length : nul) as ByteString;
-  }
 }

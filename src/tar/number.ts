@@ -56,15 +56,23 @@ export function readDecimal(text: string): number {
  * rounded down, towards the past, as GNU tar does. Undefined for anything else.
  */
 export function readTime(text: string): { seconds: number; nanos: number } | undefined {
-  const match = /^(-?)(\d{1,17})(?:\.(\d*))?$/.exec(text);
-  if (!match) return undefined;
-  const fraction = match[3] ?? '';
-  let seconds = Number(match[2]);
-  let nanos = Number(fraction.slice(0, 9).padEnd(9, '0'));
-  if (match[1] === '-') {
-    if (/[1-9]/.test(fraction.slice(9))) nanos++;
-    seconds = nanos === 0 ? 0 - seconds : -1 - seconds;
-    if (nanos > 0) nanos = 1_000_000_000 - nanos;
+  const negative = text.charCodeAt(0) === 0x2d;
+  const start = negative ? 1 : 0;
+  const dot = text.indexOf('.');
+  const whole = readDecimal(text.slice(start, dot < 0 ? text.length : dot));
+  let nanos = 0;
+  let finer = false;
+  for (let i = dot + 1, weight = 100_000_000; dot >= 0 && i < text.length; i++) {
+    const digit = text.charCodeAt(i) - 0x30;
+    if (digit < 0 || digit > 9) return undefined;
+    if (weight >= 1) nanos += digit * weight;
+    else if (digit > 0) finer = true;
+    weight /= 10;
   }
-  return Number.isSafeInteger(seconds) ? { seconds, nanos } : undefined;
+  if (Number.isNaN(whole)) return undefined;
+  if (!negative) return { seconds: whole, nanos };
+  if (finer) nanos++;
+  if (nanos === 0) return { seconds: 0 - whole, nanos };
+  const seconds = -1 - whole;
+  return Number.isSafeInteger(seconds) ? { seconds, nanos: 1_000_000_000 - nanos } : undefined;
 }

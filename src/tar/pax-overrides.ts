@@ -42,6 +42,9 @@ export const NO_OVERRIDES: Overrides = {
   xattrs: [],
 };
 
+/** Keywords whose values are not even decoded: GNU tar and bsdtar write the two times for every entry. */
+export const UNWANTED_KEYS: ReadonlySet<string> = new Set(['atime', 'ctime', 'comment']);
+
 const SCHILY_XATTR = 'SCHILY.xattr.';
 const LIBARCHIVE_XATTR = 'LIBARCHIVE.xattr.';
 

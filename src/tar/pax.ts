@@ -8,8 +8,11 @@ import { corruptTar } from './tar-error.js';
 
 export type PaxRecord = readonly [key: ByteString, value: ByteString];
 
-/** Records in their order, repeated keywords included. Throws CORRUPT_TAR; `at` is the bytes' offset in the tar, for that error. */
-export function decodePax(bytes: Buffer, at = 0): PaxRecord[] {
+/**
+ * Records in their order, repeated keywords included, without those of the keywords in `unwanted`. Throws CORRUPT_TAR; `at` is the
+ * bytes' offset in the tar, for that error.
+ */
+export function decodePax(bytes: Buffer, at = 0, unwanted?: ReadonlySet<string>): PaxRecord[] {
   const records: PaxRecord[] = [];
   let start = 0;
   while (start < bytes.length) {
@@ -25,14 +28,29 @@ export function decodePax(bytes: Buffer, at = 0): PaxRecord[] {
     if (i === start || bytes[i] !== 0x20) throw corruptTar('a PAX record without a length', at + start);
     if (end > bytes.length || end < i + 2) throw corruptTar('a PAX record of wrong length', at + start);
     if (bytes[end - 1] !== 0x0a) throw corruptTar('a PAX record without a newline', at + start);
-    const equals = bytes.indexOf(0x3d, i + 1);
-    if (equals <= i + 1 || equals >= end) throw corruptTar('a PAX record without a keyword', at + start);
-    const key = bytes.toString('latin1', i + 1, equals) as ByteString;
-    if (key.includes('\0')) throw corruptTar('a PAX keyword with a NUL', at + start);
-    records.push([key, bytes.toString('latin1', equals + 1, end - 1) as ByteString]);
+    const keyStart = i + 1;
+    let equals = keyStart;
+    while (equals < end && bytes[equals] !== 0x3d) {
+      if (bytes[equals++] === 0) throw corruptTar('a PAX keyword with a NUL', at + start);
+    }
+    if (equals === keyStart || equals === end) throw corruptTar('a PAX record without a keyword', at + start);
+    const key = (commonKey(bytes, keyStart, equals) ??
+      bytes.toString('latin1', keyStart, equals)) as ByteString;
+    if (!unwanted?.has(key)) {
+      records.push([key, bytes.toString('latin1', equals + 1, end - 1) as ByteString]);
+    }
     start = end;
   }
   return records;
+}
+
+const TIMES = ['mtime', 'atime', 'ctime'] as const;
+
+/** GNU tar and bsdtar write three times into nearly every header: their keywords need no new strings. */
+function commonKey(bytes: Buffer, start: number, end: number): string | undefined {
+  if (end - start !== 5 || bytes[start + 1] !== 0x74 || bytes[start + 2] !== 0x69) return undefined;
+  if (bytes[start + 3] !== 0x6d || bytes[start + 4] !== 0x65) return undefined;
+  return TIMES.find((key) => key.charCodeAt(0) === bytes[start]);
 }
 
 /** The bytes of an extended header's body. Keywords must be non-empty and hold neither '=' nor NUL; values may hold anything. */

@@ -62,7 +62,9 @@ export function createTarWalker(sink: TarSink, limits: Partial<TarLimits> = {}):
   let sparse: { built: Built; size: number; map: SparseMap; reader: SparseMapReader | undefined; at: number };
   let failure: { error: unknown } | undefined;
 
-  function consume(chunk: Uint8Array): void {
+  function consume(bytes: Uint8Array): void {
+    // A plain view, since Buffer's own subarray, once an entry, is several times slower.
+    const chunk = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
     let at = 0;
     while (at < chunk.length && expect !== 'nothing') {
       const left = chunk.length - at;
@@ -111,8 +113,9 @@ export function createTarWalker(sink: TarSink, limits: Partial<TarLimits> = {}):
       expect = 'second zero block';
       return;
     }
-    if (!checksumHolds(header))
+    if (!checksumHolds(header)) {
       throw corruptTar(at === 0 ? 'not a tar stream' : 'a header whose checksum does not hold', at);
+    }
     const flag = block[156]!;
     if (isMeta(flag)) {
       if (!meta.begin(flag, headerSize(at), at)) expect = 'meta';

@@ -269,6 +269,12 @@ describe('GNU long names', () => {
       ['file one 0', 'file last 1', 'symlink file 0'],
     );
   });
+  test('that are empty say nothing, as in Go', () => {
+    assert.deepEqual(list(gnuLong('L', ''), member({ name: 'own' })), ['file own 0']);
+    assert.deepEqual(list(member({ type: 'K' }), member({ name: 'own', type: '2', link: 'l' })), [
+      'symlink own 0 l',
+    ]);
+  });
   test('win over PAX, as in Go and bsdtar', () => {
     assert.equal(only(pax([['path', 'pax']]), gnuLong('L', 'gnu'), member({})).path, 'gnu');
   });

@@ -91,7 +91,7 @@ test('every byte of every block flipped, with and without the checksum mended', 
   for (const [i, sample] of SAMPLES.entries()) {
     const bytes = tar(sample);
     for (let at = 0; at < bytes.length; at++) {
-      for (const value of [0, 0xff, 0x20, bytes[at]! ^ 1, bytes[at]! ^ 0x80]) {
+      for (const value of [0, 0xff, bytes[at]! ^ 1]) {
         const changed = Buffer.from(bytes);
         changed[at] = value;
         if (at % 2 === 0) sign(changed.subarray(at - (at % 512), at - (at % 512) + 512));
