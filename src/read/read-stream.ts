@@ -23,13 +23,17 @@ export function createChunkStream(
   const controller = new AbortController();
   let chunks: AsyncIterator<Uint8Array> | undefined;
   let left: Uint8Array = new Uint8Array();
+  let asked = false;
   let filling = false;
 
   async function fill(stream: Readable): Promise<void> {
+    // Node asks before the consumer takes what is buffered: what was pushed at once would come on top of that.
+    await undefined;
     for (;;) {
       while (left.byteLength > 0) {
         // Who reads a paused stream gets all that is buffered as one chunk.
-        const room = Math.max(highWaterMark - stream.readableLength, 1);
+        const room = Math.max(stream.readableHighWaterMark, 1) - stream.readableLength;
+        if (room <= 0) return;
         const part = left.subarray(0, room);
         left = left.subarray(part.byteLength);
         if (!stream.push(Buffer.from(part))) return;
@@ -45,19 +49,24 @@ export function createChunkStream(
     }
   }
 
+  async function serve(stream: Readable): Promise<void> {
+    while (asked) {
+      asked = false;
+      await fill(stream);
+    }
+    filling = false;
+  }
+
   return new Readable({
     highWaterMark,
     ...(encoding !== undefined && { encoding }),
     ...(signal !== undefined && { signal }),
     read() {
+      asked = true;
       // A push makes Node ask again while this one is still at it.
       if (filling) return;
       filling = true;
-      fill(this)
-        .catch((error: unknown) => this.destroy(error as Error))
-        .finally(() => {
-          filling = false;
-        });
+      serve(this).catch((error: unknown) => this.destroy(error as Error));
     },
     destroy(error, done) {
       controller.abort();
