@@ -43,6 +43,11 @@ export interface ImageIndex extends TreeLookup {
   /** The spans of a layer that overlap [offset, offset + length) of its uncompressed stream, ascending. */
   spans(layer: number, offset: number, length: number): Promise<Span[]>;
   spanContext(layer: number, span: Span): Promise<SpanContext>;
+  /**
+   * The bytes of a layer's section, every block of it verified: self-contained, and of use to any image that has the layer
+   * (`openLayerSection`, `encodeImage`).
+   */
+  layerSection(layer: number): Promise<Uint8Array>;
   /** Bytes of the index read so far (for tests and `--log-level debug`). */
   readonly bytesRead: number;
   close(): Promise<void>;

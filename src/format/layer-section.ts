@@ -1,0 +1,214 @@
+import type { ByteString } from '../bytes.js';
+import { comparePaths, type Entry } from '../tree/entry.js';
+import { BlockCache } from './block-cache.js';
+import { corruptIndex } from './corrupt.js';
+import { decodeEntries, type EntryBlock, type Place } from './entries-decode.js';
+import { decodeExtents, decodeXattrs } from './extras-decode.js';
+import type { ByteSource } from './image-index.js';
+import { type LayerFacts, readLayerFacts } from './layer-info.js';
+import type { LayerInfo, Span, SpanContext } from './model.js';
+import { blockOfItem, blockOfKey, SECTION_TYPE, STREAM } from './section.js';
+import { readSectionHead, SectionReader } from './section-reader.js';
+import { decodeSpans, type SpanBlock } from './spans-decode.js';
+import { readContext } from './window-record.js';
+
+/** A layer's section, read on demand. */
+export class LayerSection {
+  readonly facts: LayerFacts;
+  readonly section: SectionReader;
+  #last: { first: number; block: EntryBlock } | undefined;
+
+  constructor(section: SectionReader) {
+    const { head, where } = section;
+    if (head.type !== SECTION_TYPE.layer) throw corruptIndex(where, `type ${head.type} is no layer`);
+    this.facts = readLayerFacts(head.info, head.minor, where);
+    this.section = section;
+    const { entryCount, spanCount, uncompressedSize } = this.facts;
+    for (const [id, count] of [
+      [STREAM.entries, entryCount],
+      [STREAM.spans, spanCount],
+    ] as const) {
+      const stream = section.stream(id);
+      const items = stream ? stream.firstItem[stream.count]! : 0;
+      if (items !== count) throw corruptIndex(where, `${items} items in stream ${id} instead of ${count}`);
+    }
+    const spans = section.stream(STREAM.spans);
+    if (spans ? spans.key[0] !== 0 : uncompressedSize > 0) {
+      throw corruptIndex(where, 'the spans do not begin at 0');
+    }
+  }
+
+  get where(): string {
+    return this.section.where;
+  }
+
+  /** The block that holds an entry, and the ordinal of the block's first entry. */
+  entryBlock(ordinal: number): { first: number; block: EntryBlock } | Promise<{ first: number; block: EntryBlock }> {
+    const last = this.#last;
+    if (last && ordinal >= last.first && ordinal < last.first + last.block.count) return last;
+    const stream = this.section.stream(STREAM.entries);
+    const index = stream ? blockOfItem(stream, ordinal) : -1;
+    if (!stream || index < 0) throw corruptIndex(this.where, `there is no entry ${ordinal}`);
+    const first = stream.firstItem[index]!;
+    const count = stream.firstItem[index + 1]! - first;
+    const { uncompressedSize } = this.facts;
+    const block = this.section.block(STREAM.entries, index, (bytes, { where }) =>
+      decodeEntries(bytes, { count, uncompressedSize, where }),
+    );
+    const found = (decoded: EntryBlock) => {
+      this.#last = { first, block: decoded };
+      return this.#last;
+    };
+    return block instanceof Promise ? block.then(found) : found(block);
+  }
+
+  path(ordinal: number): ByteString | Promise<ByteString> {
+    const found = this.entryBlock(ordinal);
+    if (found instanceof Promise) return found.then(({ first, block }) => block.paths[ordinal - first]!);
+    return found.block.paths[ordinal - found.first]!;
+  }
+
+  /** The entry with its attributes and extents. */
+  entry(ordinal: number): Entry | Promise<Entry> {
+    const found = this.entryBlock(ordinal);
+    if (found instanceof Promise) return found.then(({ first, block }) => this.#materialise(block, ordinal - first));
+    return this.#materialise(found.block, ordinal - found.first);
+  }
+
+  /** All entries, in order; also checks the order from block to block, which reading on demand cannot. */
+  async entries(): Promise<Entry[]> {
+    const entries: Entry[] = [];
+    for (let ordinal = 0; ordinal < this.facts.entryCount; ) {
+      const { block } = await this.entryBlock(ordinal);
+      for (let row = 0; row < block.count; row++) {
+        const made = this.#materialise(block, row);
+        entries.push(made instanceof Promise ? await made : made);
+      }
+      const before = entries[ordinal - 1];
+      const order = before ? comparePaths(before.path, entries[ordinal]!.path) : -1;
+      if (order > 0 || (order === 0 && before!.position >= entries[ordinal]!.position)) {
+        throw corruptIndex(this.where, 'blocks of entries are not in order');
+      }
+      ordinal += block.count;
+    }
+    return entries;
+  }
+
+  /** Spans that overlap [offset, offset + length) of the uncompressed layer. */
+  async spans(offset: number, length: number): Promise<Span[]> {
+    const stream = this.section.stream(STREAM.spans);
+    const end = Math.min(offset + length, this.facts.uncompressedSize);
+    const found: Span[] = [];
+    if (!stream || !(offset >= 0 && offset < end)) return found;
+    for (let index = blockOfKey(stream, offset); index < stream.count && stream.key[index]! < end; index++) {
+      const { spans } = await this.#spanBlock(index);
+      for (const span of spans) {
+        if (span.offset < end && span.offset + span.length > offset) found.push(span);
+      }
+    }
+    return found;
+  }
+
+  async context(span: Span): Promise<SpanContext> {
+    const stream = this.section.stream(STREAM.spans);
+    const index = stream ? blockOfItem(stream, span.index) : -1;
+    if (!stream || index < 0) throw new RangeError(`layer ${this.facts.digest} has no span ${span.index}`);
+    const { spans, records } = await this.#spanBlock(index);
+    const row = span.index - stream.firstItem[index]!;
+    const own = spans[row]!;
+    const { block, offset, length } = records[row]!;
+    const where = `${this.where}, window of span ${span.index}`;
+    let context: SpanContext = { window: new Uint8Array(0), header: undefined };
+    if (length > 0) {
+      const bytes = await this.section.block(STREAM.windows, block, (decoded) => decoded);
+      if (offset + length > bytes.length) throw corruptIndex(where, 'it reaches beyond its block');
+      context = readContext(bytes.subarray(offset, offset + length), where);
+    }
+    if (context.window.length > own.offset) throw corruptIndex(where, 'it begins before the layer');
+    if ((own.kind === 'symbol') !== (context.header !== undefined)) {
+      throw corruptIndex(where, 'a block header belongs to a start at a symbol, and only there');
+    }
+    return context;
+  }
+
+  async #spanBlock(index: number): Promise<SpanBlock> {
+    const { size, spacing, uncompressedSize } = this.facts;
+    return this.section.block(STREAM.spans, index, (bytes, { stream, where }) => {
+      const first = stream.firstItem[index]!;
+      return decodeSpans(bytes, {
+        count: stream.firstItem[index + 1]! - first,
+        index: first,
+        offset: stream.key[index]!,
+        endOffset: index + 1 < stream.count ? stream.key[index + 1]! : uncompressedSize,
+        size,
+        spacing,
+        where,
+      });
+    });
+  }
+
+  #materialise(block: EntryBlock, row: number): Entry | Promise<Entry> {
+    const xattrs = block.xattrsAt(row);
+    const extents = block.extentsAt(row);
+    return xattrs || extents ? this.#withExtras(block, row, { xattrs, extents }) : block.entry(row);
+  }
+
+  async #withExtras(
+    block: EntryBlock,
+    row: number,
+    places: { xattrs: Place | undefined; extents: Place | undefined },
+  ): Promise<Entry> {
+    const where = `${this.where}, extras of ${JSON.stringify(block.paths[row])}`;
+    const xattrs = places.xattrs && (await this.#xattrs(block, places.xattrs, where));
+    if (!places.extents) return block.entry(row, { xattrs });
+    const { position, size } = block.entry(row);
+    const record = await this.section.bytes(STREAM.extents, places.extents.offset, places.extents.length);
+    const { uncompressedSize } = this.facts;
+    const extents = decodeExtents(record, { position, size, uncompressedSize, where });
+    return block.entry(row, { xattrs, extents });
+  }
+
+  /** Rows that share a set of attributes share the decoded one. */
+  async #xattrs(block: EntryBlock, place: Place, where: string): Promise<Entry['xattrs']> {
+    const known = block.xattrSets.get(place);
+    if (known) return known;
+    const record = await this.section.bytes(STREAM.xattrs, place.offset, place.length);
+    const set = decodeXattrs(record, where);
+    block.xattrSets.set(place, set);
+    return set;
+  }
+}
+
+/** A layer's section that stands alone: a blob, or a part of an index file handed over as a source. */
+export interface OpenedLayerSection {
+  info: Omit<LayerInfo, 'mediaType'>;
+  spacing: number;
+  /** Sorted by (comparePaths, position). */
+  entries(): Promise<Entry[]>;
+  spans(offset: number, length: number): Promise<Span[]>;
+  spanContext(span: Span): Promise<SpanContext>;
+  /** Bytes of the section. */
+  size: number;
+}
+
+/**
+ * Opens a layer's section. Its digests prove that it is whole, not who made it: whoever reuses a section vouches for it. Throws
+ * CORRUPT_INDEX or NEWER_INDEX, here and on every later read.
+ */
+export async function openLayerSection(source: ByteSource): Promise<OpenedLayerSection> {
+  const where = 'layer section';
+  const head = await readSectionHead(source, { offset: 0, where });
+  if (head.length !== source.size) throw corruptIndex(where, `it has ${source.size} bytes instead of ${head.length}`);
+  const layer = new LayerSection(
+    new SectionReader({ head, where, source, offset: 0, cache: new BlockCache(8), number: 0 }),
+  );
+  const { spacing, ...info } = layer.facts;
+  return {
+    info,
+    spacing,
+    entries: () => layer.entries(),
+    spans: (offset, length) => layer.spans(offset, length),
+    spanContext: (span) => layer.context(span),
+    size: head.length,
+  };
+}

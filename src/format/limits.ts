@@ -1,0 +1,44 @@
+/**
+ * The numbers that bound an index file; docs/format.md, "Limits", lists them. A decoder refuses what exceeds them, so an
+ * encoder must never write it.
+ */
+
+/** A reader accepts every minor version of its major version. */
+export const FORMAT_MAJOR = 1;
+export const FORMAT_MINOR = 0;
+
+/** Decoded bytes of one block. */
+export const MAX_BLOCK = 65_536;
+/** Entries, nodes, keys or spans in one block. */
+export const MAX_BLOCK_ITEMS = 4096;
+/**
+ * Sum of the lengths of all full paths in one block. Front coding lets three bytes stand for a path of thousands, so without
+ * this a block of 64 KiB could unfold to hundreds of megabytes.
+ */
+export const MAX_BLOCK_PATHS = 262_144;
+/** Bytes of one path, and of one link target. */
+export const MAX_PATH = 16_384;
+/** Bytes of one user or group name. */
+export const MAX_OWNER_NAME = 1024;
+/** Encoded bytes of the extended attributes that one block of entries points to; as many again of extents. */
+export const MAX_EXTRAS = 1_048_576;
+/** Bytes that DEFLATE can reach back. */
+export const MAX_WINDOW = 32_768;
+/** Bytes of a DEFLATE block's header. */
+export const MAX_BLOCK_HEADER = 600;
+/** Uncompressed bytes between checkpoints. */
+export const MIN_SPACING = 131_072;
+export const MAX_SPACING = 67_108_864;
+/** Bytes of the file's directory, and of one section's directory. */
+export const MAX_DIRECTORY = 67_108_864;
+export const MAX_SECTIONS = 4096;
+/** Layers of one image. */
+export const MAX_LAYERS = 4096;
+/** Bytes of the source hint. */
+export const MAX_HINT = 4096;
+/** Bytes of a media type or a platform. */
+export const MAX_TEXT = 255;
+/** Bytes of the manifest, and of the config. */
+export const MAX_DOCUMENT = 67_108_864;
+/** Entries of one layer, nodes of one image, spans of one layer. */
+export const MAX_ITEMS = 0x7fff_ffff;

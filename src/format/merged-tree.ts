@@ -1,0 +1,259 @@
+import type { ByteString } from '../bytes.js';
+import { comparePaths, type Entry } from '../tree/entry.js';
+import type { Node } from '../tree/node.js';
+import { ByteReader } from './byte-reader.js';
+import { corruptIndex } from './corrupt.js';
+import type { LayerSection } from './layer-section.js';
+import { decodeMerge, type MergeBlock } from './merge-decode.js';
+import { readPaths } from './paths.js';
+import { STREAM, type Stream } from './section.js';
+import type { SectionReader } from './section-reader.js';
+
+/** A node's place: block of the merge, row in it. A row equal to the block's count stands for the next block's first. */
+interface Place {
+  index: number;
+  block: MergeBlock;
+  row: number;
+}
+
+/** Greater than every path below `path` and less than every other path after it: no byte is as great as its last character. */
+function endOf(path: string): string {
+  return `${path}/\u0100`;
+}
+
+/** The merged tree of an image section: looks up, lists and walks, decoding only the blocks that it needs. */
+export class MergedTree {
+  readonly #section: SectionReader;
+  readonly #keys: Stream;
+  readonly #merge: Stream;
+  readonly #entryCounts: readonly number[];
+  readonly #layer: (layer: number) => LayerSection | Promise<LayerSection>;
+
+  constructor(
+    section: SectionReader,
+    of: { entryCounts: readonly number[]; layer: (layer: number) => LayerSection | Promise<LayerSection> },
+  ) {
+    this.#section = section;
+    this.#entryCounts = of.entryCounts;
+    this.#layer = of.layer;
+    const keys = section.stream(STREAM.keys);
+    const merge = section.stream(STREAM.merge);
+    if (!keys || !merge || keys.firstItem[keys.count] !== merge.count) {
+      throw corruptIndex(section.where, 'its keys do not fit its merged tree');
+    }
+    this.#keys = keys;
+    this.#merge = merge;
+  }
+
+  get nodeCount(): number {
+    return this.#merge.firstItem[this.#merge.count]!;
+  }
+
+  async lookup(path: ByteString): Promise<Node | undefined> {
+    const place = await this.#seek(path);
+    if (!place) return undefined;
+    const found = this.#path(place.block, place.row);
+    if ((typeof found === 'string' ? found : await found) !== path) return undefined;
+    return this.#node(place);
+  }
+
+  async children(path: ByteString): Promise<Node[]> {
+    const prefix = path === '' ? '' : `${path}/`;
+    const children: Node[] = [];
+    let place = await this.#seek(prefix);
+    if (path === '' && place) place = await this.#next(place);
+    while (place) {
+      const node: Node = await this.#node(place);
+      if (!node.path.startsWith(prefix)) break;
+      const slash = node.path.indexOf('/', prefix.length);
+      // A node without its parent is not what a merge yields; it is passed over as the directory would be.
+      if (slash < 0) children.push(node);
+      place = await this.#skip(place, slash < 0 ? node.path : node.path.slice(0, slash));
+    }
+    return children;
+  }
+
+  async *walk(path: ByteString): AsyncGenerator<Node[], void, undefined> {
+    const end = path === '' ? undefined : endOf(path);
+    let place = await this.#seek(path);
+    let before: ByteString | undefined;
+    while (place) {
+      const { index, block } = place;
+      const nodes: Node[] = [];
+      for (let row = place.row; row < block.count; row++) {
+        const made = this.#node({ index, block, row });
+        const node = made instanceof Promise ? await made : made;
+        if (before !== undefined && comparePaths(before, node.path) >= 0) throw this.#disorder(index);
+        if (end !== undefined && comparePaths(node.path, end) > 0) {
+          if (nodes.length > 0) yield nodes;
+          return;
+        }
+        before = node.path;
+        nodes.push(node);
+      }
+      yield nodes;
+      place = index + 1 < this.#merge.count ? await this.#first(index + 1) : undefined;
+    }
+  }
+
+  /** The first node that is not before `path`. */
+  async #seek(path: string): Promise<Place | undefined> {
+    const index = await this.#blockBefore(path);
+    if (index < 0) return this.#first(0);
+    const loaded = this.#block(index);
+    const block = loaded instanceof Promise ? await loaded : loaded;
+    return this.#seekIn({ index, block, row: 0 }, path);
+  }
+
+  /** The first node from `from` on that is not before `path`, which must come before the first node of the next block but one. */
+  async #seekIn(from: Place, path: string): Promise<Place | undefined> {
+    const { index, block } = from;
+    let low = from.row;
+    let high = block.count;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      const at = this.#path(block, middle);
+      if (comparePaths(typeof at === 'string' ? at : await at, path) < 0) low = middle + 1;
+      else high = middle;
+    }
+    if (low < block.count) return { index, block, row: low };
+    return index + 1 < this.#merge.count ? this.#first(index + 1) : undefined;
+  }
+
+  /** The first node after `place` that is neither at `path` nor below it. */
+  async #skip(place: Place, path: string): Promise<Place | undefined> {
+    const next = await this.#next(place);
+    if (!next) return undefined;
+    const end = endOf(path);
+    if (comparePaths(await this.#path(next.block, next.row), end) > 0) return next;
+    const index = await this.#blockBefore(end);
+    if (index < next.index) throw this.#disorder(next.index);
+    if (index === next.index) return this.#seekIn(next, end);
+    return this.#seekIn({ index, block: await this.#block(index), row: 0 }, end);
+  }
+
+  async #next({ index, block, row }: Place): Promise<Place | undefined> {
+    if (row + 1 < block.count) return { index, block, row: row + 1 };
+    return index + 1 < this.#merge.count ? this.#first(index + 1) : undefined;
+  }
+
+  async #first(index: number): Promise<Place> {
+    return { index, block: await this.#block(index), row: 0 };
+  }
+
+  /** The last block whose first path is at most `path`, or -1. */
+  async #blockBefore(path: string): Promise<number> {
+    const keys = this.#keys;
+    let low = 0;
+    let high = keys.count;
+    // One block of keys serves some million nodes, so this loop hardly ever turns.
+    while (high - low > 1) {
+      const middle = (low + high) >>> 1;
+      if (comparePaths((await this.#keyBlock(middle))[0]!, path) <= 0) low = middle;
+      else high = middle;
+    }
+    const block = this.#keyBlock(low);
+    const paths = block instanceof Promise ? await block : block;
+    let from = 0;
+    let to = paths.length;
+    while (from < to) {
+      const middle = (from + to) >>> 1;
+      if (comparePaths(paths[middle]!, path) <= 0) from = middle + 1;
+      else to = middle;
+    }
+    return keys.firstItem[low]! + from - 1;
+  }
+
+  #keyBlock(index: number): readonly ByteString[] | Promise<readonly ByteString[]> {
+    return this.#section.block(STREAM.keys, index, (bytes, { where }) => {
+      const reader = new ByteReader(bytes, where);
+      const count = this.#keys.firstItem[index + 1]! - this.#keys.firstItem[index]!;
+      const paths = readPaths(reader, count, { allowEqual: false });
+      reader.done();
+      return paths;
+    });
+  }
+
+  #block(index: number): MergeBlock | Promise<MergeBlock> {
+    return this.#section.block(STREAM.merge, index, (bytes, { where }) => {
+      const count = this.#merge.firstItem[index + 1]! - this.#merge.firstItem[index]!;
+      return decodeMerge(bytes, { count, entryCounts: this.#entryCounts, where });
+    });
+  }
+
+  #path(block: MergeBlock, row: number): ByteString | Promise<ByteString> {
+    const explicit = block.paths.get(row);
+    if (explicit !== undefined) return explicit;
+    const section = this.#layer(block.layers[row]!);
+    const ordinal = block.entries[row]!;
+    return section instanceof Promise ? section.then((layer) => layer.path(ordinal)) : section.path(ordinal);
+  }
+
+  #node(place: Place): Node | Promise<Node> {
+    const { index, block, row } = place;
+    const layer = block.layers[row]!;
+    if (layer < 0) return this.#synthetic(place);
+    const section = this.#layer(layer);
+    const target = block.targets.get(row);
+    if (section instanceof Promise || target) return this.#slowNode(place);
+    const entry = section.entry(block.entries[row]!);
+    if (entry instanceof Promise) return this.#slowNode(place);
+    if (entry.type === 'hardlink') throw this.#brokenLink(index);
+    return {
+      path: block.paths.get(row) ?? entry.path,
+      entry,
+      layer,
+      nlink: block.nlinks.get(row) ?? 1,
+      inode: `${layer}:${block.entries[row]}`,
+    };
+  }
+
+  /** Like `#node`, for what has to wait or is a hard link. */
+  async #slowNode({ index, block, row }: Place): Promise<Node> {
+    const ref = { layer: block.layers[row]!, entry: block.entries[row]! };
+    const target = block.targets.get(row);
+    const own = await (await this.#layer(ref.layer)).entry(ref.entry);
+    if ((own.type === 'hardlink') !== (target !== undefined)) throw this.#brokenLink(index);
+    const data = target ?? ref;
+    const entry = target ? await (await this.#layer(target.layer)).entry(target.entry) : own;
+    if (entry.type === 'hardlink') throw this.#brokenLink(index);
+    return {
+      path: block.paths.get(row) ?? own.path,
+      entry,
+      layer: data.layer,
+      nlink: block.nlinks.get(row) ?? 1,
+      inode: `${data.layer}:${data.entry}`,
+    };
+  }
+
+  #synthetic({ index, block, row }: Place): Node {
+    const path = block.paths.get(row)!;
+    const nothing = '' as ByteString;
+    const entry: Entry = {
+      path,
+      type: 'directory',
+      mode: 0o755,
+      uid: 0,
+      gid: 0,
+      uname: nothing,
+      gname: nothing,
+      mtime: 0,
+      mtimeNanos: 0,
+      size: 0,
+      link: nothing,
+      devMajor: 0,
+      devMinor: 0,
+      xattrs: [],
+      position: 0,
+    };
+    return { path, entry, layer: -1, nlink: 1, inode: `-1:${this.#merge.firstItem[index]! + row}` };
+  }
+
+  #brokenLink(index: number): Error {
+    return corruptIndex(`${this.#section.where}, merge block ${index}`, 'a hard link and its target do not fit');
+  }
+
+  #disorder(index: number): Error {
+    return corruptIndex(`${this.#section.where}, merge block ${index}`, 'nodes are not in order');
+  }
+}
