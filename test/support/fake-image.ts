@@ -85,6 +85,9 @@ export function fakeImage(layers: readonly FakeLayer[], spacing = 64 * 1024): Fa
     async spanContext() {
       return { window: new Uint8Array(), header: undefined };
     },
+    async layerSection() {
+      throw new Error('not needed');
+    },
     async close() {},
   };
   return {
