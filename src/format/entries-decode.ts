@@ -195,7 +195,8 @@ function placeAll(of: {
     const position = here * TAR_BLOCK + (places.odd.get(place) ?? 0);
     const data = extents ? 0 : sizes[row]!;
     // Written so that it also refuses what is no safe integer: such a sum exceeds every uncompressedSize.
-    if (!(position > before && position + data <= uncompressedSize)) reader.fail('an entry lies outside the layer');
+    if (!(position > before && position + data <= uncompressedSize))
+      reader.fail('an entry lies outside the layer');
     positions[row] = position;
     before = position;
     block = here + blocksToNext(data);
@@ -203,7 +204,11 @@ function placeAll(of: {
   return positions;
 }
 
-function readLinks(reader: ByteReader, has: (row: number) => boolean, count: number): Map<number, ByteString> {
+function readLinks(
+  reader: ByteReader,
+  has: (row: number) => boolean,
+  count: number,
+): Map<number, ByteString> {
   const lengths: [row: number, length: number][] = [];
   for (let row = 0; row < count; row++) {
     if (has(row)) lengths.push([row, reader.upTo(MAX_PATH, 'length of a link target')]);

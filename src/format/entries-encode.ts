@@ -103,7 +103,10 @@ function checkEntry(entry: Entry, before: Entry | undefined, uncompressedSize: n
   const data = entry.type === 'file' && !entry.extents ? entry.size : 0;
   check(entry.position + data <= uncompressedSize, `entry at ${entry.position} beyond the layer's end`);
   for (const extent of entry.extents ?? []) {
-    check(extent.offset + extent.length <= uncompressedSize, `extent at ${extent.offset} beyond the layer's end`);
+    check(
+      extent.offset + extent.length <= uncompressedSize,
+      `extent at ${extent.offset} beyond the layer's end`,
+    );
   }
   if (!before) return;
   const order = comparePaths(before.path, entry.path);

@@ -105,9 +105,11 @@ export interface FileDirectory {
 }
 
 export function readFileDirectory(bytes: Buffer, header: Header): FileDirectory {
-  if (!sha256(bytes).equals(header.directoryDigest)) throw corruptIndex('directory', 'it does not match its digest');
+  if (!sha256(bytes).equals(header.directoryDigest))
+    throw corruptIndex('directory', 'it does not match its digest');
   const reader = new ByteReader(bytes, 'directory');
-  if (reader.u16() !== header.major || reader.u16() !== header.minor) reader.fail('its version is not the header’s');
+  if (reader.u16() !== header.major || reader.u16() !== header.minor)
+    reader.fail('its version is not the header’s');
   const count = reader.count(37, 'number of sections');
   if (count > MAX_SECTIONS) reader.fail(`${count} sections`);
   const known: readonly number[] = Object.values(SECTION_TYPE);

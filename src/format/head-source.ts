@@ -38,7 +38,8 @@ export class HeadSource implements ByteSource {
     const bytes = await this.#source.read(offset, length);
     this.bytesRead += bytes.length;
     this.reads++;
-    if (bytes.length !== length) throw corruptIndex('file', `it gave ${bytes.length} bytes instead of ${length}`);
+    if (bytes.length !== length)
+      throw corruptIndex('file', `it gave ${bytes.length} bytes instead of ${length}`);
     return bytes;
   }
 }

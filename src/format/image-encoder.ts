@@ -1,6 +1,6 @@
 import type { EntryRef, MergedNode } from '../tree/merged-node.js';
-import { ByteWriter } from './byte-writer.js';
 import { encodeBytes } from './block-encoder.js';
+import { ByteWriter } from './byte-writer.js';
 import { check } from './corrupt.js';
 import { sha256 } from './digest.js';
 import { encodeFileHead, type SectionRecord } from './file-head.js';
@@ -57,7 +57,10 @@ export function encodeImage(parts: ImageParts): Uint8Array[] {
   const ofSection = sections.map(({ bytes, head }) => createEntryPaths(bytes, head));
   const entryFacts: EntryFacts = ({ layer, entry }: EntryRef) => {
     const facts = layers[layer]?.facts;
-    check(facts !== undefined && entry >= 0 && entry < facts.entryCount, `no entry ${entry} in layer ${layer}`);
+    check(
+      facts !== undefined && entry >= 0 && entry < facts.entryCount,
+      `no entry ${entry} in layer ${layer}`,
+    );
     return ofSection[numbers.get(facts.digest)! - 1]!(entry);
   };
   const info = new ByteWriter();

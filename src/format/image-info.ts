@@ -3,7 +3,15 @@ import { ByteReader } from './byte-reader.js';
 import type { ByteWriter } from './byte-writer.js';
 import { check } from './corrupt.js';
 import { readDigest, writeDigest } from './digest.js';
-import { FORMAT_MINOR, MAX_DOCUMENT, MAX_ITEMS, MAX_LAYERS, MAX_SPACING, MAX_TEXT, MIN_SPACING } from './limits.js';
+import {
+  FORMAT_MINOR,
+  MAX_DOCUMENT,
+  MAX_ITEMS,
+  MAX_LAYERS,
+  MAX_SPACING,
+  MAX_TEXT,
+  MIN_SPACING,
+} from './limits.js';
 
 /** What the image section tells of the image, at hand as soon as the index is open. */
 export interface ImageFacts {

@@ -43,7 +43,9 @@ export class LayerSection {
   }
 
   /** The block that holds an entry, and the ordinal of the block's first entry. */
-  entryBlock(ordinal: number): { first: number; block: EntryBlock } | Promise<{ first: number; block: EntryBlock }> {
+  entryBlock(
+    ordinal: number,
+  ): { first: number; block: EntryBlock } | Promise<{ first: number; block: EntryBlock }> {
     const last = this.#last;
     if (last && ordinal >= last.first && ordinal < last.first + last.block.count) return last;
     const stream = this.section.stream(STREAM.entries);
@@ -71,7 +73,8 @@ export class LayerSection {
   /** The entry with its attributes and extents. */
   entry(ordinal: number): Entry | Promise<Entry> {
     const found = this.entryBlock(ordinal);
-    if (found instanceof Promise) return found.then(({ first, block }) => this.#materialise(block, ordinal - first));
+    if (found instanceof Promise)
+      return found.then(({ first, block }) => this.#materialise(block, ordinal - first));
     return this.#materialise(found.block, ordinal - found.first);
   }
 
@@ -198,7 +201,8 @@ export interface OpenedLayerSection {
 export async function openLayerSection(source: ByteSource): Promise<OpenedLayerSection> {
   const where = 'layer section';
   const head = await readSectionHead(source, { offset: 0, where });
-  if (head.length !== source.size) throw corruptIndex(where, `it has ${source.size} bytes instead of ${head.length}`);
+  if (head.length !== source.size)
+    throw corruptIndex(where, `it has ${source.size} bytes instead of ${head.length}`);
   const layer = new LayerSection(
     new SectionReader({ head, where, source, offset: 0, cache: new BlockCache(8), number: 0 }),
   );

@@ -31,7 +31,8 @@ export interface MergeBounds {
 export function decodeMerge(bytes: Uint8Array, { count, entryCounts, where }: MergeBounds): MergeBlock {
   const reader = new ByteReader(bytes, where);
   const readRef = (layer: number, entry: number): EntryRef => {
-    if (!(entry >= 0 && entry < (entryCounts[layer] ?? 0))) reader.fail(`no entry ${entry} in layer ${layer}`);
+    if (!(entry >= 0 && entry < (entryCounts[layer] ?? 0)))
+      reader.fail(`no entry ${entry} in layer ${layer}`);
     return { layer, entry };
   };
   const block = {

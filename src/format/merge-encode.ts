@@ -122,7 +122,9 @@ function findRuns(rows: readonly Row[]) {
   const used = rows.flatMap(({ node, explicit }) => (explicit || !node.ref ? [] : [node.ref]));
   const starts = new Map<number, number>();
   for (const { layer, entry } of used) if (!starts.has(layer)) starts.set(layer, entry);
-  const layers = [...starts.keys()].sort((a, b) => a - b).map((layer) => ({ layer, start: starts.get(layer)! }));
+  const layers = [...starts.keys()]
+    .sort((a, b) => a - b)
+    .map((layer) => ({ layer, start: starts.get(layer)! }));
   layers.forEach(({ layer }, i) => {
     numbers.set(layer, i);
   });

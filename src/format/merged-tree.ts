@@ -250,7 +250,10 @@ export class MergedTree {
   }
 
   #brokenLink(index: number): Error {
-    return corruptIndex(`${this.#section.where}, merge block ${index}`, 'a hard link and its target do not fit');
+    return corruptIndex(
+      `${this.#section.where}, merge block ${index}`,
+      'a hard link and its target do not fit',
+    );
   }
 
   #disorder(index: number): Error {

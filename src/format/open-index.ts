@@ -2,7 +2,7 @@ import { BlockCache } from './block-cache.js';
 import { openBlock } from './block-decoder.js';
 import { corruptIndex } from './corrupt.js';
 import { sha256 } from './digest.js';
-import { HEADER_BYTES, type FileDirectory, readFileDirectory, readHeader, readHint } from './file-head.js';
+import { type FileDirectory, HEADER_BYTES, readFileDirectory, readHeader, readHint } from './file-head.js';
 import { HeadSource } from './head-source.js';
 import type { ByteSource, ImageDescription, ImageIndex } from './image-index.js';
 import { type ImageFacts, readImageFacts } from './image-info.js';
@@ -61,7 +61,8 @@ export async function openIndex(source: ByteSource): Promise<ImageIndex> {
   const tree = once(async () => {
     const entryCounts = layers.map((layer) => layer.entryCount);
     const merged = new MergedTree(await imageSection(), { entryCounts, layer: layerAt });
-    if (merged.nodeCount !== image.nodeCount) throw corruptIndex('image section', 'its number of nodes differs');
+    if (merged.nodeCount !== image.nodeCount)
+      throw corruptIndex('image section', 'its number of nodes differs');
     return merged;
   });
 
@@ -105,7 +106,8 @@ function readFacts(directory: FileDirectory, minor: number) {
   const facts = new Map<number, LayerFacts>();
   const layers = image.layers.map(({ section, mediaType }): LayerInfo => {
     const layer = records[section];
-    if (layer?.type !== SECTION_TYPE.layer) throw corruptIndex('image section', `section ${section} is no layer`);
+    if (layer?.type !== SECTION_TYPE.layer)
+      throw corruptIndex('image section', `section ${section} is no layer`);
     const known = facts.get(section) ?? readLayerFacts(layer.info, minor, `section ${section}`);
     facts.set(section, known);
     const { spacing, ...info } = known;

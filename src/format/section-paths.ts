@@ -1,15 +1,18 @@
 import { openBlock } from './block-decoder.js';
 import { corruptIndex } from './corrupt.js';
 import { decodeEntries, type EntryBlock } from './entries-decode.js';
+import { readLayerFacts } from './layer-info.js';
 import type { EntryFacts } from './merge-encode.js';
 import { blockOfItem, type SectionHead, STREAM } from './section.js';
-import { readLayerFacts } from './layer-info.js';
 
 /**
  * Paths of a layer's entries, for the encoder of the merge, from the section's bytes in memory. One block at a time is decoded,
  * since the merge asks in ascending order.
  */
-export function createEntryPaths(bytes: Uint8Array, head: SectionHead): (entry: number) => ReturnType<EntryFacts> {
+export function createEntryPaths(
+  bytes: Uint8Array,
+  head: SectionHead,
+): (entry: number) => ReturnType<EntryFacts> {
   const { uncompressedSize } = readLayerFacts(head.info, head.minor, 'layer');
   const stream = head.streams.get(STREAM.entries);
   let first = 0;

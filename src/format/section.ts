@@ -57,7 +57,11 @@ export interface EncodedStream {
 }
 
 /** Puts a section together. The bytes depend on the arguments alone. */
-export function encodeSection(type: SectionType, info: Uint8Array, streams: readonly EncodedStream[]): Buffer {
+export function encodeSection(
+  type: SectionType,
+  info: Uint8Array,
+  streams: readonly EncodedStream[],
+): Buffer {
   const directory = new ByteWriter(4096);
   directory.varint(type);
   directory.varint(info.length);

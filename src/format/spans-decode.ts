@@ -50,12 +50,23 @@ export function decodeSpans(bytes: Uint8Array, bounds: SpanBlockBounds): SpanBlo
     const kind = START_KINDS[kinds[i]! >> 3];
     const skip = skips[i]!;
     if (kind === undefined) return reader.fail('unknown kind of start');
-    if (length === 0 || byte < 0 || sizes[i] === 0 || end > size) reader.fail('a span lies outside the layer');
+    if (length === 0 || byte < 0 || sizes[i] === 0 || end > size)
+      reader.fail('a span lies outside the layer');
     if (i > 0 && (byte < spans[i - 1]!.byte || end < spans[i - 1]!.end)) reader.fail('spans go back');
     if (skip > 0 && kind !== 'frame') reader.fail('a span skips');
     if (skip > offset) reader.fail('a span skips more than there is');
     const digest = reader.take(32).toString('hex');
-    spans.push({ index: bounds.index + i, offset, length, byte, bit: kinds[i]! & 7, end, kind, skip, digest });
+    spans.push({
+      index: bounds.index + i,
+      offset,
+      length,
+      byte,
+      bit: kinds[i]! & 7,
+      end,
+      kind,
+      skip,
+      digest,
+    });
     records.push(nextRecord(place, recordLengths[i]!));
     offset += length;
   }

@@ -1,5 +1,5 @@
 import { ByteReader } from './byte-reader.js';
-import { ByteWriter } from './byte-writer.js';
+import type { ByteWriter } from './byte-writer.js';
 import { check } from './corrupt.js';
 import { MAX_BLOCK_HEADER, MAX_WINDOW } from './limits.js';
 import type { SpanContext } from './model.js';

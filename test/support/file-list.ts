@@ -4,7 +4,10 @@ import { type ByteString, textToByteString } from '../../src/bytes.js';
 import { comparePaths, type Entry, type EntryType } from '../../src/tree/entry.js';
 
 /** Entries as a tar of this machine's directory would give them, positions in `readdir` order or in sorted order. */
-export function entriesOf(directory: string, { limit, order }: { limit: number; order: 'sorted' | 'readdir' }) {
+export function entriesOf(
+  directory: string,
+  { limit, order }: { limit: number; order: 'sorted' | 'readdir' },
+) {
   const entries: Entry[] = [];
   let position = 512;
   const add = (absolute: string, path: string, stats: Stats): void => {
