@@ -5,6 +5,7 @@
  */
 import type { ByteString } from '../bytes.js';
 import { ClipError } from '../errors.js';
+import { escapeName } from '../escape.js';
 import { type FileTree, KIND } from './file-tree.js';
 import { NONE, ROOT, type Slot } from './name-tree.js';
 
@@ -12,8 +13,8 @@ import { NONE, ROOT, type Slot } from './name-tree.js';
 export const MAX_PARENT_LINKS = 255;
 /** Bytes of a symlink's target that can be followed; Linux makes none that is longer (PATH_MAX). */
 export const MAX_TARGET_BYTES = 4096;
-/** Bytes of link targets followed in one merge: seconds of work, which no real image comes near. */
-const MAX_FOLLOWED_BYTES = 2 ** 28;
+/** Bytes of link targets followed in one layer: seconds of work, which no real image comes near. */
+const MAX_FOLLOWED_BYTES = 2 ** 27;
 
 export interface Found {
   /** The deepest directory of the path that exists. */
@@ -101,13 +102,14 @@ export class DirectoryFinder {
     let slot: Slot = ROOT;
     for (const name of path.slice(0, end).split('/')) {
       const child = names.find(slot, name, 0, name.length);
-      if (child === NONE) return;
+      if (child === NONE) break;
       if (this.tree.kind(child) === KIND.symlink) {
         this.makeOne(slot, name);
         return;
       }
       slot = child;
     }
+    throw new ClipError('CORRUPT_TAR', `an entry's path is not clean: ${escapeName(path as ByteString)}`);
   }
 
   private count(target: ByteString): void {
