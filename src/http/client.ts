@@ -12,6 +12,10 @@ export interface HttpRequest extends Pick<Exchange, 'method' | 'url' | 'body' | 
   /** Names in lower case. `authorization` never leaves the URL's own origin. */
   headers?: Readonly<Record<string, string>>;
   observer?: Exchange['observer'] | undefined;
+  /** Attempts in all, instead of the connection's `tries`. */
+  tries?: number | undefined;
+  /** Failures that are not tried again here, because the caller knows better what to do. */
+  notRetried?: ((error: unknown) => boolean) | undefined;
 }
 
 export interface HttpClient {
@@ -31,7 +35,7 @@ export function createHttpClient(options: ConnectionOptions): HttpClient {
 
   async function request(request: HttpRequest): Promise<HttpResponse> {
     const safe = request.method === 'GET' || request.method === 'HEAD';
-    const tries = safe ? Math.max(1, options.tries) : 1;
+    const tries = safe ? Math.max(1, request.tries ?? options.tries) : 1;
     for (let attempt = 1; ; attempt++) {
       let delay = backoff(attempt, options.retryDelay);
       try {
@@ -42,7 +46,8 @@ export function createHttpClient(options: ConnectionOptions): HttpClient {
         delay = Math.max(delay, asked ?? 0);
         await response.body.discard();
       } catch (error) {
-        if (!isRetryable(error) || attempt >= tries) throw giveUp(error);
+        if (!isRetryable(error) || attempt >= tries || request.notRetried?.(error) === true)
+          throw giveUp(error);
       }
       await pause(delay, request.signal);
     }

@@ -72,6 +72,8 @@ export function connectionError(error: unknown, url: URL): ClipError {
 export function errorCode(error: unknown): string {
   if (error instanceof AggregateError && error.errors.length > 0) return errorCode(error.errors[0]);
   if (typeof error !== 'object' || error === null) return '';
+  // undici's parser errors do not all carry llhttp's code.
+  if ('name' in error && error.name === 'HTTPParserError') return 'HPE_INVALID';
   const code = 'code' in error && typeof error.code === 'string' ? error.code : '';
   const cause = 'cause' in error ? errorCode(error.cause) : '';
   return code === 'UND_ERR_SOCKET' && cause !== '' ? cause : code || cause;

@@ -29,12 +29,18 @@ test('OCI and Docker manifests and indexes are read', () => {
     mediaType: 'application/vnd.docker.image.rootfs.foreign.diff.tar.gzip',
     urls: ['https://x.example/l'],
   };
-  const parsed = parseManifest(bytes({ schemaVersion: 2, mediaType: docker, config: dockerConfig, layers: [foreign] }));
+  const parsed = parseManifest(
+    bytes({ schemaVersion: 2, mediaType: docker, config: dockerConfig, layers: [foreign] }),
+  );
   assert.equal(parsed.kind === 'manifest' && parsed.layers[0]?.urls?.[0], 'https://x.example/l');
   const list = 'application/vnd.docker.distribution.manifest.list.v2+json';
   const platform = { os: 'linux', architecture: 'arm', variant: 'v7' };
   const index = parseManifest(
-    bytes({ schemaVersion: 2, mediaType: list, manifests: [{ mediaType: docker, digest: D, size: 1, platform }] }),
+    bytes({
+      schemaVersion: 2,
+      mediaType: list,
+      manifests: [{ mediaType: docker, digest: D, size: 1, platform }],
+    }),
   );
   assert.deepEqual(index.kind === 'index' && index.manifests[0]?.platform, platform);
 });
@@ -43,7 +49,10 @@ test('the shape decides where no media type is written, whatever the transport s
   const index = 'application/vnd.oci.image.index.v1+json';
   assert.equal(parseManifest(bytes({ schemaVersion: 2, config, layers: [] }), index).kind, 'manifest');
   assert.equal(parseManifest(bytes({ schemaVersion: 2, manifests: [] }), 'text/plain').kind, 'index');
-  assert.equal(parseManifest(bytes({ schemaVersion: 2, mediaType: OCI, config, layers: [] }), index).kind, 'manifest');
+  assert.equal(
+    parseManifest(bytes({ schemaVersion: 2, mediaType: OCI, config, layers: [] }), index).kind,
+    'manifest',
+  );
 });
 
 test('what is no image is refused with a clear word', () => {
@@ -52,13 +61,23 @@ test('what is no image is refused with a clear word', () => {
   fails({ schemaVersion: 2, mediaType: OCI, config: helm, layers: [] }, 'UNSUPPORTED', /helm\.config/);
   const empty = { ...config, mediaType: 'application/vnd.oci.empty.v1+json' };
   fails({ schemaVersion: 2, artifactType: 'application/x.sbom', config: empty }, 'UNSUPPORTED', /x\.sbom/);
-  fails({ schemaVersion: 2, mediaType: 'application/x', config, layers: [] }, 'UNSUPPORTED', /application\/x/);
+  fails(
+    { schemaVersion: 2, mediaType: 'application/x', config, layers: [] },
+    'UNSUPPORTED',
+    /application\/x/,
+  );
   const secret = { ...layer, mediaType: `${layer.mediaType}+encrypted` };
   fails({ schemaVersion: 2, config, layers: [secret] }, 'UNSUPPORTED', /encrypted/);
 });
 
 test('hostile documents are refused', () => {
-  const manifest = (change: object) => ({ schemaVersion: 2, mediaType: OCI, config, layers: [layer], ...change });
+  const manifest = (change: object) => ({
+    schemaVersion: 2,
+    mediaType: OCI,
+    config,
+    layers: [layer],
+    ...change,
+  });
   const withLayer = (change: object) => manifest({ layers: [{ ...layer, ...change }] });
   fails(Buffer.from('{'), 'CORRUPT_IMAGE', /not JSON/);
   fails(Buffer.from([0x22, 0xff, 0x22]), 'CORRUPT_IMAGE', /not JSON/);
@@ -81,10 +100,27 @@ test('hostile documents are refused', () => {
 });
 
 test('property: any JSON is read or refused with a ClipError', () => {
-  const keys = fc.constantFrom('schemaVersion', 'mediaType', 'config', 'layers', 'manifests', 'digest', 'size', 'rootfs');
+  const keys = fc.constantFrom(
+    'schemaVersion',
+    'mediaType',
+    'config',
+    'layers',
+    'manifests',
+    'digest',
+    'size',
+    'rootfs',
+  );
   const { value } = fc.letrec((tie) => ({
-    value: fc.oneof({ depthSize: 'small' }, fc.jsonValue(), tie('object'), fc.constant(layer), fc.constant(config)),
-    object: fc.dictionary(keys, fc.oneof(tie('value'), fc.array(tie('value'), { maxLength: 3 })), { maxKeys: 5 }),
+    value: fc.oneof(
+      { depthSize: 'small' },
+      fc.jsonValue(),
+      tie('object'),
+      fc.constant(layer),
+      fc.constant(config),
+    ),
+    object: fc.dictionary(keys, fc.oneof(tie('value'), fc.array(tie('value'), { maxLength: 3 })), {
+      maxKeys: 5,
+    }),
   }));
   fc.assert(
     fc.property(value!, (document) => {

@@ -29,16 +29,26 @@ test('platforms are parsed and normalised as containerd does', () => {
     arm64: 'linux/arm64',
     'macos/arm64': 'darwin/arm64',
   };
-  for (const [text, wanted] of Object.entries(examples)) assert.equal(printPlatform(parsePlatform(text)), wanted, text);
+  for (const [text, wanted] of Object.entries(examples))
+    assert.equal(printPlatform(parsePlatform(text)), wanted, text);
   for (const text of ['', '/', 'a/b/c/d', 'linux/', 'x y', 'nonsense', '*/amd64']) {
-    assert.throws(() => parsePlatform(text), (error) => isClipError(error, 'USAGE'));
+    assert.throws(
+      () => parsePlatform(text),
+      (error) => isClipError(error, 'USAGE'),
+    );
   }
 });
 
 test('fallbacks go from the platform itself to lower variants', () => {
   assert.deepEqual(names('linux/arm/v7'), ['linux/arm/v7', 'linux/arm/v6', 'linux/arm/v5']);
   assert.deepEqual(names('linux/arm/v5'), ['linux/arm/v5']);
-  assert.deepEqual(names('linux/arm64'), ['linux/arm64', 'linux/arm/v8', 'linux/arm/v7', 'linux/arm/v6', 'linux/arm/v5']);
+  assert.deepEqual(names('linux/arm64'), [
+    'linux/arm64',
+    'linux/arm/v8',
+    'linux/arm/v7',
+    'linux/arm/v6',
+    'linux/arm/v5',
+  ]);
   assert.deepEqual(names('linux/amd64/v3'), ['linux/amd64/v3', 'linux/amd64/v2', 'linux/amd64', 'linux/386']);
   assert.deepEqual(names('linux/s390x'), ['linux/s390x']);
   assert.ok(names('linux/amd64/v99999999').length < 200);

@@ -101,27 +101,42 @@ test('a wrong reference is INVALID_REFERENCE and says what is wrong where', () =
 test('transports are those of skopeo', () => {
   assert.deepEqual(parseImage('oci:/a/b'), { transport: 'oci', path: '/a/b', select: {} });
   assert.deepEqual(parseImage('oci:dir:v1'), { transport: 'oci', path: 'dir', select: { name: 'v1' } });
-  assert.deepEqual(parseImage('oci:dir:x/y:v1'), { transport: 'oci', path: 'dir', select: { name: 'x/y:v1' } });
+  assert.deepEqual(parseImage('oci:dir:x/y:v1'), {
+    transport: 'oci',
+    path: 'dir',
+    select: { name: 'x/y:v1' },
+  });
   assert.deepEqual(parseImage('oci:dir:@2'), { transport: 'oci', path: 'dir', select: { number: 2 } });
   assert.deepEqual(parseImage(`oci:dir@sha256:${A}`), {
     transport: 'oci',
     path: 'dir',
     select: { digest: `sha256:${A}` },
   });
-  assert.deepEqual(parseImage('oci-archive:x.tar:t'), { transport: 'oci-archive', path: 'x.tar', select: { name: 't' } });
+  assert.deepEqual(parseImage('oci-archive:x.tar:t'), {
+    transport: 'oci-archive',
+    path: 'x.tar',
+    select: { name: 't' },
+  });
   assert.deepEqual(parseImage('docker-archive:x.tar:debian'), {
     transport: 'docker-archive',
     path: 'x.tar',
     select: { name: 'debian:latest' },
   });
-  assert.deepEqual(parseImage(`docker-daemon:sha256:${A}`), { transport: 'docker-daemon', reference: `sha256:${A}` });
-  assert.deepEqual(parseImage('docker-daemon:debian'), { transport: 'docker-daemon', reference: 'debian:latest' });
+  assert.deepEqual(parseImage(`docker-daemon:sha256:${A}`), {
+    transport: 'docker-daemon',
+    reference: `sha256:${A}`,
+  });
+  assert.deepEqual(parseImage('docker-daemon:debian'), {
+    transport: 'docker-daemon',
+    reference: 'debian:latest',
+  });
   assert.deepEqual(parseImage('tar:a:b'), { transport: 'tar', path: 'a:b' });
 });
 
 test('an index path is what begins with /, ./ or ../', () => {
   for (const path of ['/a', './a', '../a', '/']) assert.equal(looksLikeIndexPath(path), true);
-  for (const path of ['a', '.a/b', 'debian:12', 'oci:./a', '..', '']) assert.equal(looksLikeIndexPath(path), false);
+  for (const path of ['a', '.a/b', 'debian:12', 'oci:./a', '..', ''])
+    assert.equal(looksLikeIndexPath(path), false);
 });
 
 const word = (alphabet: string, max: number) =>
@@ -175,7 +190,15 @@ test('property: any text parses, and prints to what parses to the same, or is IN
     fc.string(),
     fc
       .tuple(
-        fc.constantFrom('oci:', 'oci-archive:', 'docker-archive:', 'docker-daemon:', 'tar:', 'docker://', 'docker:'),
+        fc.constantFrom(
+          'oci:',
+          'oci-archive:',
+          'docker-archive:',
+          'docker-daemon:',
+          'tar:',
+          'docker://',
+          'docker:',
+        ),
         fc.string({ unit: fc.constantFrom(...'ab/:@.-_[]0A') }),
       )
       .map((parts) => parts.join('')),

@@ -116,8 +116,8 @@ export async function startTestRegistry(options: TestRegistryOptions = {}): Prom
           return withRange(`bytes=${first + what.by}-${last + what.by}`, honest);
         }
         case 'short-range': {
-          const [first = 0] = asked(entry.range);
-          return withRange(`bytes=${first}-${first + what.length - 1}`, honest);
+          const [first = 0, last = 0] = asked(entry.range);
+          return withRange(`bytes=${first}-${Math.min(last, first + what.length - 1)}`, honest);
         }
         default:
           return honest();

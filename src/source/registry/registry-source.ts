@@ -15,8 +15,8 @@ import { createCredentialFinder } from '../credentials/find-credentials.js';
 import type { ImageSource, ManifestResult, ReadOptions } from '../source.js';
 import { createRepositoryApi } from './api.js';
 import { createAuthorizer } from './authorizer.js';
-import { registryBaseUrl } from './base-url.js';
 import { createBlobReader } from './blob-reader.js';
+import { createEndpoint } from './endpoint.js';
 import { registryError } from './registry-error.js';
 
 export interface RegistryOptions {
@@ -38,7 +38,7 @@ export function openRegistry(reference: RegistryReference, options: RegistryOpti
     connection,
   });
   const api = createRepositoryApi(client, authorizer, {
-    base: registryBaseUrl(registry, connection),
+    endpoint: createEndpoint(client, registry, connection),
     repository,
   });
   const blobs = createBlobReader(api, { registry, repository, connection });
