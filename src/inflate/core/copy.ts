@@ -1,6 +1,6 @@
 /**
- * Match copies, 16 bytes at a time. They may write up to 16 bytes past the match: the buffer has slack, and what follows is
- * written later. A distance below 16 would read bytes that are not there yet, so its pattern is spread over 16 bytes by a
+ * Match copies, 16 bytes at a time, the first 32 without asking for the length. They may write up to 32 bytes past the match:
+ * the buffer has slack, and what follows is written later. A distance below 16 would read bytes that are not there yet, so its pattern is spread over 16 bytes by a
  * byte shuffle and stored at steps of the largest multiple of the distance. Rejected: a byte loop (a run of zeros is the
  * commonest long match of a tar), and memory.copy (a call costs more than the median match of about ten bytes).
  */
@@ -21,9 +21,10 @@ export function copyMatch(out: usize, distance: usize, length: usize): void {
   const end = out + length;
   if (distance >= 16) {
     v128.store(out, v128.load(source));
-    if (length > 16) {
-      out += 16;
-      source += 16;
+    v128.store(out, v128.load(source, 16), 16);
+    if (length > 32) {
+      out += 32;
+      source += 32;
       do {
         v128.store(out, v128.load(source));
         out += 16;

@@ -2,20 +2,26 @@
  * The fast loop: decodes while neither end is near, without a check per symbol.
  *
  * The bit buffer is 64 bits wide and refilled a word at a time without a branch: bytes that did not fit are loaded again the
- * next time. After a refill at least 56 bits are there: enough for two literals (11 bits each), or a length with its extra
- * bits (20) and a distance (28) behind one literal. The next symbol's entry is loaded before a match is copied, so that the
- * load's latency hides behind the copy.
+ * next time. After a refill at least 56 bits are there: enough for four literals from the first level (11 bits each) and the
+ * next lookup, or for two literals and a length (20); a distance (28) refills first where that and the next lookup would not
+ * be covered. The next symbol's entry is loaded before a match is copied, so that the load's latency hides behind the copy.
+ *
+ * Measured and rejected: tables of 10 or 12 bits, distance tables of 8, output buffers of 128 and 256 KiB (all a little
+ * slower), and an unconditional refill before the distance (3 % slower).
  */
 
 import { copyMatch } from './copy';
-import { DIST, LITLEN, LOG, LOG_SIZE } from './layout';
+import { DIST, LITLEN, LITLEN_BITS, LOG, LOG_SIZE } from './layout';
 import { BAD_DISTANCE, BAD_SYMBOL, Block, END_OF_BLOCK, Input, Log, NEED_INPUT, Output } from './state';
 import { END_SYMBOL, EXCEPTIONAL, LITERAL, SUBTABLE } from './tables';
 
-/** The loop starts an iteration only with this many input bytes left: three refills load at most 7 × 2 + 8 of them. */
+/** The loop starts an iteration only with this many input bytes left: two refills advance by at most 14 and load 8 bytes. */
 export const INPUT_SLACK: usize = 32;
-/** Most output of one iteration: three literals or two and a match. */
+/** Most output of one iteration: two literals and a match. */
 export const OUTPUT_SLACK: usize = 260;
+
+/** Bits of the longest distance and of the lookup after it. */
+const NEEDED_BITS: u64 = 28 + LITLEN_BITS;
 
 /** Decodes until output reaches `limit` or input runs short (NEED_INPUT), or END_OF_BLOCK or an error. */
 export function decodeFast(limit: usize): i32 {
@@ -72,6 +78,12 @@ function loop(logged: bool, limit: usize): i32 {
         if (entry & LITERAL) {
           store<u8>(out++, <u8>(entry >> 16));
           entry = litlenEntry(buffer, litlenMask);
+          if (entry & LITERAL) {
+            buffer >>= entry;
+            count -= entry;
+            store<u8>(out++, <u8>(entry >> 16));
+            entry = litlenEntry(buffer, litlenMask);
+          }
           continue;
         }
       }
@@ -98,10 +110,12 @@ function loop(logged: bool, limit: usize): i32 {
     const length =
       <usize>(entry >> 16) + <usize>((saved & ((<u64>1 << entry) - 1)) >> ((entry >> 8) & 63));
 
-    buffer |= load<u64>(next) << count;
-    next += 7;
-    next -= <usize>(count >> 3) & 7;
-    count |= 56;
+    if ((count & 63) < NEEDED_BITS) {
+      buffer |= load<u64>(next) << count;
+      next += 7;
+      next -= <usize>(count >> 3) & 7;
+      count |= 56;
+    }
 
     entry = <u64>load<u32>(DIST + (<usize>(buffer & distMask) << 2));
     if (entry & EXCEPTIONAL) {

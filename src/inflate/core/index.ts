@@ -31,6 +31,9 @@ import {
 } from './state';
 import { initResults } from './tables';
 
+// The layout and the memory that scripts/build-wasm.js asks for must agree: else no instance starts.
+if (__heap_base > BASE || MEMORY_SIZE > <usize>memory.size() << 16) unreachable();
+
 initResults();
 initPatterns();
 initCrc();

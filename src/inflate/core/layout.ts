@@ -5,7 +5,8 @@
  * stream costs is decided here, whatever the stream says. The AssemblyScript runtime's own statics live below `BASE`.
  */
 
-const BASE: usize = 0x4000;
+/** First address used here. */
+export const BASE: usize = 0x4000;
 
 /** Entries of the decode tables, u32 each: first level plus the most that subtables of a complete code can need. */
 export const LITLEN_BITS: u32 = 11;
@@ -55,7 +56,7 @@ export const INPUT_SIZE: usize = 262144;
 
 /**
  * Output: history, then room. Twice the window is kept when the buffer slides, because a candidate is judged 32 KiB after
- * its position and then still needs the 32 KiB before it. A match may overshoot the end by 257 bytes and its copy by 16.
+ * its position and then still needs the 32 KiB before it. A match may overshoot the end by 257 bytes and its copy by 32.
  */
 export const OUTPUT: usize = INPUT + INPUT_SIZE + 64;
 export const HISTORY_SIZE: usize = 2 * WINDOW_SIZE + 1024;
