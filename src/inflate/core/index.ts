@@ -11,7 +11,9 @@ import { initPatterns } from './copy';
 import { crc32, initCrc } from './crc';
 import { decodeFast, decodeFastLogged, INPUT_SLACK, OUTPUT_SLACK } from './fast';
 import { HEADER_READ, readHeader } from './header';
-import { HEADER, HISTORY_SIZE, INPUT, INPUT_SIZE, OUTPUT, OUTPUT_SIZE, WINDOW, WINDOW_SIZE } from './layout';
+import {
+  BASE, HEADER, HISTORY_SIZE, INPUT, INPUT_SIZE, MEMORY_SIZE, OUTPUT, OUTPUT_SIZE, WINDOW, WINDOW_SIZE,
+} from './layout';
 import { firstReached, judge } from './reach';
 import { decodeSlow } from './slow';
 import {
