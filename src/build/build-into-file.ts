@@ -1,0 +1,80 @@
+import type { ImageIndex } from '../format/image-index.js';
+import type { LayerInfo } from '../format/model.js';
+import { resolveImage } from '../source/resolve-image.js';
+import type { ImageSource } from '../source/source.js';
+import { buildIndex } from './build-index.js';
+import { openIndexFile } from './open-index-file.js';
+import type { OpenOptions } from './options.js';
+import type { IndexStore } from './store.js';
+import { writeFileWhole } from './write-file.js';
+
+/** What was built, in the fields of `clip index --json` (docs/cli.md). Sizes are bytes. */
+export interface BuiltIndex {
+  path: string;
+  /** `sha256:<hex>` */
+  identity: string;
+  image: { name: string; manifestDigest: string; platform: string };
+  layers: readonly LayerInfo[];
+  indexSize: number;
+  /** Sum of the layers as they lie in the registry, and as tars. */
+  compressedSize: number;
+  uncompressedSize: number;
+  /** Names in the merged tree. */
+  entries: number;
+  spans: number;
+  seconds: number;
+}
+
+export interface BuildIntoFileOptions extends OpenOptions {
+  /** Printable name of the image; goes into the index as the hint where to read from. */
+  name: string;
+  store: IndexStore;
+  /** Default: the store's own place. */
+  output?: string;
+}
+
+/** Resolves, scans, merges and writes. Nothing is left behind where it fails. */
+export async function buildIntoFile(source: ImageSource, options: BuildIntoFileOptions): Promise<BuiltIndex> {
+  const started = performance.now();
+  const { name, store, spacing, platform, scanObserver: observer, signal } = options;
+  const cancel = signal && { signal };
+  const image = await resolveImage(source, { ...(platform !== undefined && { platform }), observer, ...cancel });
+  const chunks = await buildIndex(source, image, {
+    spacing,
+    sourceHint: name,
+    sections: options.index === 'build' ? withoutReuse(store) : store.sections,
+    observer,
+    ...cancel,
+  });
+  const path = options.output ?? store.indexPath(image.manifestDigest, spacing);
+  await writeFileWhole(path, chunks, signal);
+  const index = await openIndexFile(path);
+  try {
+    return { path, ...summary(index, image.manifestDigest, { name, platform: image.platform }), ...elapsed(started) };
+  } finally {
+    await index.close();
+  }
+}
+
+/** `--index build` means anew: nothing that was stored is believed, but what is built is kept. */
+function withoutReuse({ sections }: IndexStore): IndexStore['sections'] {
+  return { ...sections, get: async () => undefined };
+}
+
+function summary(index: ImageIndex, manifestDigest: string, image: { name: string; platform: string }) {
+  const sum = (of: (layer: LayerInfo) => number) => index.layers.reduce((total, layer) => total + of(layer), 0);
+  return {
+    identity: index.identity,
+    image: { ...image, manifestDigest },
+    layers: index.layers,
+    indexSize: index.size,
+    compressedSize: sum((layer) => layer.size),
+    uncompressedSize: sum((layer) => layer.uncompressedSize),
+    entries: index.nodeCount,
+    spans: sum((layer) => layer.spanCount),
+  };
+}
+
+function elapsed(started: number): { seconds: number } {
+  return { seconds: (performance.now() - started) / 1000 };
+}

@@ -1,0 +1,30 @@
+import { ClipError, type ErrorCode } from '../errors.js';
+
+/** Turns a file system error of Node into a ClipError; `missing` is the code for ENOENT. */
+export function fromFsError(error: unknown, doing: string, missing: ErrorCode = 'IO'): ClipError {
+  if (error instanceof ClipError) return error;
+  const code = (error as NodeJS.ErrnoException).code;
+  switch (code) {
+    case 'ENOENT':
+    case 'ENOTDIR':
+      return new ClipError(missing, `${doing}: no such file`, {
+        hint: missing === 'INDEX_NOT_FOUND' ? 'build one with `clip index IMAGE`' : 'check the path',
+        cause: error,
+      });
+    case 'ENOSPC':
+    case 'EDQUOT':
+      return new ClipError('NO_SPACE', `${doing}: no space left`, {
+        hint: 'free some space, or choose another folder with -o or --cache-dir',
+        cause: error,
+      });
+    case 'EACCES':
+    case 'EPERM':
+    case 'EROFS':
+      return new ClipError('IO', `${doing}: permission denied (${code})`, {
+        hint: 'choose a folder that you may write to with -o or --cache-dir',
+        cause: error,
+      });
+    default:
+      return new ClipError('IO', `${doing}: ${(error as Error).message}`, { cause: error });
+  }
+}

@@ -1,0 +1,66 @@
+import { createHash } from 'node:crypto';
+import { ClipError } from '../errors.js';
+import { createLayerEncoder } from '../format/layer-encoder.js';
+import { createLayerScanner } from '../inflate/scan.js';
+import { createTarWalker } from '../tar/walk.js';
+import { comparePaths, type Entry } from '../tree/entry.js';
+
+/** A layer as its manifest and config name it. */
+export interface LayerJob {
+  /** Digest of the blob. */
+  digest: string;
+  /** Compressed bytes. */
+  size: number;
+  /** Digest of the uncompressed tar. */
+  diffId: string;
+  /** Uncompressed bytes between checkpoints. */
+  spacing: number;
+}
+
+export interface LayerScan {
+  /** The next compressed bytes; a promise only where the decoder is asynchronous (zstd). */
+  push(chunk: Uint8Array): void | Promise<void>;
+  /** The blob is complete: the layer's section of an index, and its uncompressed size in bytes. */
+  end(): Promise<{ section: Uint8Array; uncompressedSize: number }>;
+}
+
+/**
+ * All that is done with a layer's bytes but fetching them and hashing the blob: decode and cut into spans, hash the tar, walk the tar. One pass;
+ * memory does not grow with the layer's bytes, only with its entries (and a few bytes a span). Knows nothing of
+ * sources, so that it runs on any thread.
+ *
+ * Throws DIGEST_MISMATCH when the tar is not what the config says, CORRUPT_LAYER, CORRUPT_TAR, LIMIT, UNSUPPORTED.
+ */
+export function createLayerScan({ digest, size, diffId, spacing }: LayerJob): LayerScan {
+  const encoder = createLayerEncoder({ spacing });
+  const entries: Entry[] = [];
+  const walker = createTarWalker({ entry: (entry) => entries.push(entry) });
+  const algorithm = diffId.slice(0, diffId.indexOf(':'));
+  const tarHash = createHash(algorithm);
+  const scanner = createLayerScanner(
+    {
+      data(bytes) {
+        tarHash.update(bytes);
+        walker.push(bytes);
+      },
+      span: (span, context) => encoder.span(span, context),
+    },
+    { spacing },
+  );
+  return {
+    push: (chunk) => scanner.push(chunk),
+    async end() {
+      const { uncompressedSize, encoding } = await scanner.end();
+      walker.end();
+      const actual = `${algorithm}:${tarHash.digest('hex')}`;
+      if (actual !== diffId) {
+        throw new ClipError('DIGEST_MISMATCH', `layer ${digest} unpacks to ${actual}, its diffID is ${diffId}`, {
+          hint: 'the image is damaged or forged: its config does not belong to its layers',
+        });
+      }
+      entries.sort((a, b) => comparePaths(a.path, b.path) || a.position - b.position);
+      const section = encoder.finish({ entries, digest, size, diffId, uncompressedSize, encoding });
+      return { section, uncompressedSize };
+    },
+  };
+}

@@ -1,0 +1,16 @@
+import type { ImageIndex } from '../format/image-index.js';
+import type { ImageReader } from '../read/reader.js';
+import type { ImageSource } from '../source/source.js';
+
+/** An image that is ready to be read. Close it when done: it holds connections, files and caches. */
+export interface OpenedImage {
+  readonly index: ImageIndex;
+  /** The index file. */
+  readonly indexPath: string;
+  /** Where the index came from: a file that the user named, the local store, or it was built on the way. */
+  readonly origin: 'file' | 'store' | 'built';
+  readonly reader: ImageReader;
+  /** Where blobs are read from; opened at the first call. */
+  source(): Promise<ImageSource>;
+  close(): Promise<void>;
+}

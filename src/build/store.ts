@@ -1,0 +1,54 @@
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { FORMAT_MAJOR, FORMAT_MINOR } from '../format/limits.js';
+import type { SectionStore } from './build-index.js';
+import { exists } from './exists.js';
+import { writeFileWhole } from './write-file.js';
+
+/**
+ * The local index store, `<cache-dir>/index/`. Names are made of digests, the spacing and the format's version alone, so
+ * processes that build the same index write the same bytes under the same name.
+ *
+ *   <manifest digest>-<spacing>-v<format>.clip     the index of an image
+ *   layers/<layer digest>-<spacing>-v<format>      the section of one layer, for every image that has that layer
+ *   names/<sha256 of name and platform>            the manifest a name stood for when it was last resolved (for --offline)
+ */
+export interface IndexStore {
+  indexPath(manifestDigest: string, spacing: number): string;
+  /** The path, if there is an index. */
+  find(manifestDigest: string, spacing: number): Promise<string | undefined>;
+  sections: SectionStore;
+  /** Remembers what a name stood for. Failing to is not an error. */
+  remember(name: string, platform: string, manifestDigest: string): Promise<void>;
+  recall(name: string, platform: string): Promise<string | undefined>;
+}
+
+export function openIndexStore(cacheDir: string): IndexStore {
+  const root = join(cacheDir, 'index');
+  const keyed = (digest: string, spacing: number) => `${digest.replace(':', '-')}-${spacing}-v${FORMAT_MAJOR}.${FORMAT_MINOR}`;
+  const indexPath = (digest: string, spacing: number) => join(root, `${keyed(digest, spacing)}.clip`);
+  const sectionPath = (digest: string, spacing: number) => join(root, 'layers', keyed(digest, spacing));
+  const namePath = (name: string, platform: string) =>
+    join(root, 'names', createHash('sha256').update(`${name}\n${platform}`).digest('hex'));
+  return {
+    indexPath,
+    async find(digest, spacing) {
+      const path = indexPath(digest, spacing);
+      return (await exists(path)) ? path : undefined;
+    },
+    sections: {
+      get: (digest, spacing) => readFile(sectionPath(digest, spacing)).catch(() => undefined),
+      put: (digest, spacing, section) => writeFileWhole(sectionPath(digest, spacing), [section]),
+    },
+    async remember(name, platform, manifestDigest) {
+      if ((await this.recall(name, platform)) === manifestDigest) return;
+      await writeFileWhole(namePath(name, platform), [Buffer.from(`${manifestDigest}\n`)]).catch(() => {});
+    },
+    async recall(name, platform) {
+      const text = await readFile(namePath(name, platform), 'utf8').catch(() => '');
+      const digest = text.trim();
+      return /^sha(256|512):[0-9a-f]{64,128}$/.test(digest) ? digest : undefined;
+    },
+  };
+}

@@ -1,0 +1,41 @@
+import { randomBytes } from 'node:crypto';
+import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { fromFsError } from './fs-error.js';
+
+/**
+ * Writes a file so that no reader ever sees a part of it: a temporary name in the same folder, then a rename. Nothing is left
+ * behind when it fails or `signal` aborts. Throws NO_SPACE, IO.
+ */
+export async function writeFileWhole(
+  path: string,
+  chunks: Iterable<Uint8Array>,
+  signal?: AbortSignal,
+): Promise<void> {
+  const temporary = join(dirname(path), `.${basename(path)}.${process.pid}.${randomBytes(6).toString('hex')}.tmp`);
+  try {
+    await mkdir(dirname(path), { recursive: true });
+    const handle = await open(temporary, 'wx');
+    try {
+      for (const chunk of chunks) {
+        signal?.throwIfAborted();
+        await writeAll(handle, chunk);
+      }
+    } finally {
+      await handle.close();
+    }
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true }).catch(() => {});
+    if (signal?.aborted) throw signal.reason;
+    throw fromFsError(error, `cannot write ${path}`);
+  }
+}
+
+async function writeAll(handle: Awaited<ReturnType<typeof open>>, chunk: Uint8Array): Promise<void> {
+  let done = 0;
+  while (done < chunk.length) {
+    const { bytesWritten } = await handle.write(chunk, done, chunk.length - done);
+    done += bytesWritten;
+  }
+}
