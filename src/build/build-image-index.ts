@@ -11,7 +11,10 @@ import { openIndexStore } from './store.js';
  * `options.index` is `build`. Throws INVALID_REFERENCE, DIGEST_MISMATCH, CORRUPT_LAYER, CORRUPT_TAR, NO_SPACE, IO, and what the
  * source throws.
  */
-export async function buildImageIndex(image: string, options: OpenOptions & { output?: string }): Promise<BuiltIndex> {
+export async function buildImageIndex(
+  image: string,
+  options: OpenOptions & { output?: string },
+): Promise<BuiltIndex> {
   const named = parseImage(image);
   const from = options.source === undefined ? named : parseImage(options.source);
   const source = await openSource(from, sourceOptions(options));

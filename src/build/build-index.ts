@@ -39,7 +39,8 @@ export async function buildIndex(
   for (const [i, descriptor] of image.layers.entries()) {
     signal?.throwIfAborted();
     const diffId = image.diffIds[i];
-    if (diffId === undefined) throw new ClipError('CORRUPT_IMAGE', `the config names no diffID for layer ${i}`);
+    if (diffId === undefined)
+      throw new ClipError('CORRUPT_IMAGE', `the config names no diffID for layer ${i}`);
     let layer = known.get(descriptor.digest);
     if (!layer) {
       const section =

@@ -38,7 +38,11 @@ export async function buildIntoFile(source: ImageSource, options: BuildIntoFileO
   const started = performance.now();
   const { name, store, spacing, platform, scanObserver: observer, signal } = options;
   const cancel = signal && { signal };
-  const image = await resolveImage(source, { ...(platform !== undefined && { platform }), observer, ...cancel });
+  const image = await resolveImage(source, {
+    ...(platform !== undefined && { platform }),
+    observer,
+    ...cancel,
+  });
   const chunks = await buildIndex(source, image, {
     spacing,
     sourceHint: name,
@@ -50,7 +54,11 @@ export async function buildIntoFile(source: ImageSource, options: BuildIntoFileO
   await writeFileWhole(path, chunks, signal);
   const index = await openIndexFile(path);
   try {
-    return { path, ...summary(index, image.manifestDigest, { name, platform: image.platform }), ...elapsed(started) };
+    return {
+      path,
+      ...summary(index, image.manifestDigest, { name, platform: image.platform }),
+      ...elapsed(started),
+    };
   } finally {
     await index.close();
   }
@@ -62,7 +70,8 @@ function withoutReuse({ sections }: IndexStore): IndexStore['sections'] {
 }
 
 function summary(index: ImageIndex, manifestDigest: string, image: { name: string; platform: string }) {
-  const sum = (of: (layer: LayerInfo) => number) => index.layers.reduce((total, layer) => total + of(layer), 0);
+  const sum = (of: (layer: LayerInfo) => number) =>
+    index.layers.reduce((total, layer) => total + of(layer), 0);
   return {
     identity: index.identity,
     image: { ...image, manifestDigest },

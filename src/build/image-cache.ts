@@ -1,6 +1,6 @@
+import { createMemoryTier } from '../cache/memory.js';
 import type { CacheTier } from '../cache/tier.js';
 import { createTieredCache, type TieredCache } from '../cache/tiered.js';
-import { createMemoryTier } from '../cache/memory.js';
 import type { OpenOptions } from './options.js';
 
 /** The tiers that the options ask for. The disk tier's code is loaded only where there is one. */

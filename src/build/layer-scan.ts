@@ -54,9 +54,13 @@ export function createLayerScan({ digest, size, diffId, spacing }: LayerJob): La
       walker.end();
       const actual = `${algorithm}:${tarHash.digest('hex')}`;
       if (actual !== diffId) {
-        throw new ClipError('DIGEST_MISMATCH', `layer ${digest} unpacks to ${actual}, its diffID is ${diffId}`, {
-          hint: 'the image is damaged or forged: its config does not belong to its layers',
-        });
+        throw new ClipError(
+          'DIGEST_MISMATCH',
+          `layer ${digest} unpacks to ${actual}, its diffID is ${diffId}`,
+          {
+            hint: 'the image is damaged or forged: its config does not belong to its layers',
+          },
+        );
       }
       entries.sort((a, b) => comparePaths(a.path, b.path) || a.position - b.position);
       const section = encoder.finish({ entries, digest, size, diffId, uncompressedSize, encoding });

@@ -6,8 +6,8 @@ import type { ImageRef } from '../reference/image-ref.js';
 import { parseImage } from '../reference/parse-image.js';
 import { openSource } from '../source/open.js';
 import type { ImageSource } from '../source/source.js';
-import { findOrBuildIndex } from './find-index.js';
 import { exists } from './exists.js';
+import { findOrBuildIndex } from './find-index.js';
 import { openCache } from './image-cache.js';
 import { isIndexTarget } from './index-target.js';
 import { openIndexFile } from './open-index-file.js';
@@ -72,7 +72,10 @@ interface Parts extends Pick<OpenedImage, 'index' | 'indexPath' | 'origin'> {
   source: LazySource;
 }
 
-async function opened({ index, indexPath, origin, source }: Parts, options: OpenOptions): Promise<OpenedImage> {
+async function opened(
+  { index, indexPath, origin, source }: Parts,
+  options: OpenOptions,
+): Promise<OpenedImage> {
   const { strategy, observer } = options;
   const reader = createImageReader({
     index,

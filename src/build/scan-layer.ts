@@ -39,7 +39,14 @@ export async function scanLayer(
     }
     const { section, uncompressedSize } = await scan.end();
     const seconds = (performance.now() - started) / 1000;
-    observer.emit({ type: 'inflate', unit: 'layer', layer: digest, key: digest, bytes: uncompressedSize, seconds });
+    observer.emit({
+      type: 'inflate',
+      unit: 'layer',
+      layer: digest,
+      key: digest,
+      bytes: uncompressedSize,
+      seconds,
+    });
     return section;
   } catch (error) {
     // Bytes that do not decode are most often bytes that were damaged on the way: then the digest is what to name.

@@ -26,7 +26,8 @@ export interface IndexStore {
 
 export function openIndexStore(cacheDir: string): IndexStore {
   const root = join(cacheDir, 'index');
-  const keyed = (digest: string, spacing: number) => `${digest.replace(':', '-')}-${spacing}-v${FORMAT_MAJOR}.${FORMAT_MINOR}`;
+  const keyed = (digest: string, spacing: number) =>
+    `${digest.replace(':', '-')}-${spacing}-v${FORMAT_MAJOR}.${FORMAT_MINOR}`;
   const indexPath = (digest: string, spacing: number) => join(root, `${keyed(digest, spacing)}.clip`);
   const sectionPath = (digest: string, spacing: number) => join(root, 'layers', keyed(digest, spacing));
   const namePath = (name: string, platform: string) =>

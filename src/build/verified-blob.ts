@@ -17,11 +17,13 @@ export async function* verifiedBlob(
   let size = 0;
   for await (const chunk of source.blob(descriptor, options)) {
     size += chunk.length;
-    if (size > descriptor.size) throw mismatch(descriptor, `more than the ${descriptor.size} bytes of its descriptor`);
+    if (size > descriptor.size)
+      throw mismatch(descriptor, `more than the ${descriptor.size} bytes of its descriptor`);
     hash.update(chunk);
     yield chunk;
   }
-  if (size !== descriptor.size) throw mismatch(descriptor, `${size} bytes, its descriptor says ${descriptor.size}`);
+  if (size !== descriptor.size)
+    throw mismatch(descriptor, `${size} bytes, its descriptor says ${descriptor.size}`);
   const actual = `${algorithm}:${hash.digest('hex')}`;
   if (actual !== descriptor.digest) throw mismatch(descriptor, `${size} bytes with digest ${actual}`);
 }

@@ -12,7 +12,10 @@ export async function writeFileWhole(
   chunks: Iterable<Uint8Array>,
   signal?: AbortSignal,
 ): Promise<void> {
-  const temporary = join(dirname(path), `.${basename(path)}.${process.pid}.${randomBytes(6).toString('hex')}.tmp`);
+  const temporary = join(
+    dirname(path),
+    `.${basename(path)}.${process.pid}.${randomBytes(6).toString('hex')}.tmp`,
+  );
   try {
     await mkdir(dirname(path), { recursive: true });
     const handle = await open(temporary, 'wx');

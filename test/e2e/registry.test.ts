@@ -2,17 +2,21 @@
 // inflates are asserted, never timed.
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { lstatSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
+import { lstatSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { copyToRegistry, type DockerRegistry, startDockerRegistry } from '../support/docker-registry.js';
 import { has } from '../support/needs.js';
 import { bundled, clip, receiptOf, root, run } from '../support/run-clip.js';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 
 const tools = ['docker-registry', 'skopeo', 'umoci'].filter((program) => !has(program));
-const skip = tools.length > 0 ? `needs ${tools.join(', ')}` : process.getuid?.() !== 0 ? 'needs root for umoci unpack' : false;
+const skip =
+  tools.length > 0
+    ? `needs ${tools.join(', ')}`
+    : process.getuid?.() !== 0
+      ? 'needs root for umoci unpack'
+      : false;
 
 describe('an image in docker-registry', { skip }, () => {
   let work: string;
@@ -26,7 +30,12 @@ describe('an image in docker-registry', { skip }, () => {
     registry = await startDockerRegistry();
     image = `${registry.host}/debian-small:1`;
     await copyToRegistry(join(root, 'fixtures/debian-small:latest'), image);
-    const unpacked = await run('umoci', ['unpack', '--image', join(root, 'fixtures/debian-small:latest'), join(work, 'bundle')]);
+    const unpacked = await run('umoci', [
+      'unpack',
+      '--image',
+      join(root, 'fixtures/debian-small:latest'),
+      join(work, 'bundle'),
+    ]);
     assert.equal(unpacked.status, 0, unpacked.stderr);
     rootfs = join(work, 'bundle/rootfs');
   });
@@ -47,7 +56,9 @@ describe('an image in docker-registry', { skip }, () => {
 
   test('cat: a cold read is at most two requests and one inflate, a warm one none', async () => {
     const cacheDir = join(work, 'cold');
-    const index = (await clip(['index', image, '-o', join(work, 'cold.clip')], { cacheDir })).stdout.toString().trim();
+    const index = (await clip(['index', image, '-o', join(work, 'cold.clip')], { cacheDir })).stdout
+      .toString()
+      .trim();
     const path = '/usr/share/zoneinfo/Europe/Paris';
     const cold = await clip(['cat', index, path, '--stats', 'json'], { cacheDir });
     assert.equal(cold.status, 0, cold.stderr);
@@ -64,10 +75,20 @@ describe('an image in docker-registry', { skip }, () => {
   test('ls -R --json names just what umoci unpacks, with the same metadata', async () => {
     const listed = await clip(['ls', image, '/', '-R', '--json'], { cacheDir: warm() });
     assert.equal(listed.status, 0, listed.stderr);
-    const lines = listed.stdout.toString().trimEnd().split('\n').map((line) => JSON.parse(line));
+    const lines = listed.stdout
+      .toString()
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line));
     const ours = new Map(lines.map((line) => [line.path, line]));
-    const theirs = ['/', ...readdirSync(rootfs, { recursive: true, encoding: 'utf8' }).map((name) => `/${name}`)];
-    assert.deepEqual([...ours.keys()].filter((path) => path !== '/').sort(), theirs.filter((path) => path !== '/').sort());
+    const theirs = [
+      '/',
+      ...readdirSync(rootfs, { recursive: true, encoding: 'utf8' }).map((name) => `/${name}`),
+    ];
+    assert.deepEqual(
+      [...ours.keys()].filter((path) => path !== '/').sort(),
+      theirs.filter((path) => path !== '/').sort(),
+    );
     for (const path of theirs) {
       const line = ours.get(path);
       if (!line) continue;
@@ -93,7 +114,10 @@ describe('an image in docker-registry', { skip }, () => {
       .slice(0, 40);
     const all = await clip(['cat', image, ...files], { cacheDir: warm() });
     assert.equal(all.status, 0, all.stderr);
-    assert.equal(digest(all.stdout), digest(Buffer.concat(files.map((name) => readFileSync(join(rootfs, name))))));
+    assert.equal(
+      digest(all.stdout),
+      digest(Buffer.concat(files.map((name) => readFileSync(join(rootfs, name))))),
+    );
   });
 
   test('bench: naive inflates 50 times, layer once, and no read is wrong', async () => {
@@ -109,7 +133,9 @@ describe('an image in docker-registry', { skip }, () => {
   });
 
   test('the layout and the registry give the same bytes', async () => {
-    const fromLayout = await clip(['cat', bundled, '/etc/debian_version'], { cacheDir: join(work, 'layout') });
+    const fromLayout = await clip(['cat', bundled, '/etc/debian_version'], {
+      cacheDir: join(work, 'layout'),
+    });
     assert.deepEqual(fromLayout.stdout, readFileSync(join(rootfs, 'etc/debian_version')));
   });
 });
