@@ -67,7 +67,11 @@ test('blobs and ranges of them are read from the file', async (t) => {
   const source = await open(`oci:${await layout(t, index(entry(ONE, 'v1')))}`);
   const { descriptor, bytes } = ONE.layers[0]!;
   let fetched = 0;
-  const observer = { emit: (event: { type: string; bytes?: number }) => void (fetched += event.bytes ?? 0) };
+  const observer = {
+    emit(event: { type: string; bytes?: number }) {
+      fetched += event.bytes ?? 0;
+    },
+  };
   assert.deepEqual(await collect(source.blob(descriptor, { observer })), Buffer.from(bytes));
   assert.equal(fetched, bytes.length);
   assert.deepEqual(
