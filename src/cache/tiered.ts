@@ -59,6 +59,9 @@ export interface TieredCache {
   close(): Promise<void>;
 }
 
+/** Bytes that are read and verified in one go before other work gets its turn: some 10 ms. */
+const BYTES_PER_TURN = 8 << 20;
+
 export interface TieredCacheOptions {
   memory?: MemoryTier | undefined;
   /** Below memory, fastest first: disk, remote. */
@@ -75,6 +78,7 @@ export function createTieredCache(options: TieredCacheOptions): TieredCache {
   const { memory, lower = [], observer = silentObserver } = options;
   const flights = createFlightTable();
   const writes = new Set<Promise<void>>();
+  let sinceTurn = 0;
 
   function put(tier: CacheTier, key: string, value: Uint8Array): void {
     const writing = tier.put(key, value);
@@ -89,10 +93,15 @@ export function createTieredCache(options: TieredCacheOptions): TieredCache {
 
   /** Looks through the lower tiers; fills those above the one that had it. */
   async function find(unit: Unit): Promise<{ value: Uint8Array; tier: Tier } | undefined> {
+    if (sinceTurn > BYTES_PER_TURN) {
+      sinceTurn = 0;
+      await new Promise((resolve) => setImmediate(resolve));
+    }
     for (const [i, tier] of lower.entries()) {
       const answer = tier.get(unit.key, unit.length);
       const value = answer instanceof Promise ? await answer.catch(() => undefined) : answer;
       if (value === undefined) continue;
+      sinceTurn += value.byteLength;
       if (value.byteLength === unit.length && holds(unit.key, value)) {
         for (const above of lower.slice(0, i)) put(above, unit.key, value);
         return { value, tier: tier.name };
@@ -105,7 +114,7 @@ export function createTieredCache(options: TieredCacheOptions): TieredCache {
   }
 
   async function fetch<U extends Unit>(
-    owned: readonly { unit: U; flight: Flight }[],
+    owned: { unit: U; flight: Flight }[],
     load: Load,
     how: LoadOptions<U>,
   ): Promise<void> {
@@ -121,11 +130,13 @@ export function createTieredCache(options: TieredCacheOptions): TieredCache {
         missing.push(unit);
       }
     }
+    // The origin may go on for long after these have landed (a layer that is being filled): do not hold their values meanwhile.
+    owned.length = 0;
     if (missing.length > 0) await how.origin(missing, load.controller.signal);
   }
 
   function start<U extends Unit>(
-    owned: readonly { unit: U; flight: Flight }[],
+    owned: { unit: U; flight: Flight }[],
     load: Load,
     how: LoadOptions<U>,
   ): void {
