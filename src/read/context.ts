@@ -3,7 +3,6 @@ import { ClipError } from '../errors.js';
 import type { ImageIndex } from '../format/image-index.js';
 import type { LayerInfo } from '../format/model.js';
 import type { Observer } from '../observer.js';
-import type { Descriptor } from '../oci/descriptor.js';
 import type { ImageSource } from '../source/source.js';
 import type { Decoders } from './decoders.js';
 import type { Runs } from './runs.js';
@@ -23,8 +22,4 @@ export function layerInfo(context: ReadContext, layer: number): LayerInfo {
   const info = context.index.layers[layer];
   if (!info) throw new ClipError('CORRUPT_INDEX', `the index names a layer ${layer} that it does not have`);
   return info;
-}
-
-export function layerDescriptor(info: LayerInfo): Descriptor {
-  return { mediaType: info.mediaType, digest: info.digest, size: info.size };
 }

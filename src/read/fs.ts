@@ -66,7 +66,9 @@ export function createImageFs(reader: ImageReader): ImageFs {
   async function slowReadFile(path: PathLike, signal: AbortSignal | undefined): Promise<Buffer> {
     const node = await paths.resolve(path, { followLast: true, syscall: 'open' });
     try {
-      return await reader.readAll(node, signal ? { signal } : {});
+      const bytes = await reader.readAll(node, signal ? { signal } : {});
+      reader.remember(node);
+      return bytes;
     } catch (error) {
       throw toFsError(error, 'read', showPath(path));
     }

@@ -1,6 +1,7 @@
 import type { Origin } from '../cache/tiered.js';
 import { ClipError } from '../errors.js';
-import { layerDescriptor, layerInfo, type ReadContext } from './context.js';
+import { wholeBlob } from './blob.js';
+import { layerInfo, type ReadContext } from './context.js';
 import { decodeStream } from './decode-stream.js';
 import { deliverSpan, keepsInMemory } from './deliver.js';
 import { joinRun, type RunHandle } from './runs.js';
@@ -53,10 +54,7 @@ async function decodeLayer(
   const { signal } = options.run;
   const tell = options.counted && info.encoding !== 'plain';
   const about = { unit: 'layer', layer: info.digest, key: info.digest } as const;
-  const [spans, source] = await Promise.all([
-    context.index.spans(layer, 0, info.uncompressedSize),
-    context.source(),
-  ]);
+  const spans = await context.index.spans(layer, 0, info.uncompressedSize);
   const keep = keepsInMemory(context, info.uncompressedSize);
   let bytes = 0;
   let seconds = 0;
@@ -65,7 +63,7 @@ async function decodeLayer(
     decoders: context.decoders,
     encoding: info.encoding,
     spans,
-    chunks: source.blob(layerDescriptor(info), { observer, signal }),
+    chunks: wholeBlob(context, info, signal),
     signal,
     onSpan(span, value, taken) {
       bytes += value.byteLength;

@@ -6,7 +6,8 @@ import { ClipError } from '../errors.js';
 import type { LayerInfo } from '../format/model.js';
 import type { Node } from '../tree/node.js';
 import { abortable } from './abortable.js';
-import { layerDescriptor, layerInfo, type ReadContext } from './context.js';
+import { wholeBlob } from './blob.js';
+import { layerInfo, type ReadContext } from './context.js';
 import { createDecoderClock } from './decoder-clock.js';
 import { segmentsOf, zeros } from './plan.js';
 
@@ -93,11 +94,10 @@ async function fetchBlob(
   path: string,
   signal: AbortSignal,
 ): Promise<string> {
-  const source = await context.source();
   const digest = createHash('sha256');
   const file = await open(path, 'wx', 0o600);
   try {
-    for await (const chunk of source.blob(layerDescriptor(info), { observer: context.observer, signal })) {
+    for await (const chunk of wholeBlob(context, info, signal)) {
       digest.update(chunk);
       await file.writeFile(chunk);
     }

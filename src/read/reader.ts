@@ -44,7 +44,7 @@ export interface ImageReader {
    * undefined, and nothing is counted. The view must not be changed.
    */
   peek(node: Node, offset: number, length: number): Uint8Array | undefined;
-  /** Looks up in the background where a file's bytes lie, so that `peek` of this very node object can answer. `readAll` does so itself. */
+  /** Looks up in the background where a file's bytes lie, so that `peek` of this very node object can answer. */
   remember(node: Node): void;
   /** Loads the spans of these files into the tiers. They count as `prefetched` until they are read. */
   prefetch(nodes: Iterable<Node> | AsyncIterable<Node>, options?: { signal?: AbortSignal }): Promise<void>;
@@ -136,7 +136,6 @@ export function createImageReader(options: ImageReaderOptions): ImageReader {
       }
       const chunks: Uint8Array[] = [];
       for await (const chunk of read(node, range)) chunks.push(chunk);
-      peek.remember(node);
       return Buffer.concat(chunks);
     },
     peek: peek.peek,

@@ -1,6 +1,7 @@
 import type { Origin } from '../cache/tiered.js';
 import type { LayerInfo, Span } from '../format/model.js';
-import { layerDescriptor, layerInfo, type ReadContext } from './context.js';
+import { blobRange } from './blob.js';
+import { layerInfo, type ReadContext } from './context.js';
 import { decodeStream } from './decode-stream.js';
 import { deliverSpan, keepsInMemory } from './deliver.js';
 import { cutRanges } from './ranges.js';
@@ -77,7 +78,7 @@ async function fetchRun(
   const info = layerInfo(context, layer);
   const start = (run[0] as Span).byte;
   const ranges = run.map((span) => ({ start: span.byte - start, end: span.end - start }));
-  const chunks = await rangeOf(context, info, { start, end: (run.at(-1) as Span).end, signal });
+  const chunks = blobRange(context, info, { start, end: (run.at(-1) as Span).end, signal });
   let next = 0;
   for await (const compressed of cutRanges(chunks, ranges)) {
     signal.throwIfAborted();
@@ -155,7 +156,7 @@ async function decode(options: {
     decoders: context.decoders,
     encoding: info.encoding,
     spans,
-    chunks: await rangeOf(context, info, { start: byte, end, signal }),
+    chunks: blobRange(context, info, { start: byte, end, signal }),
     signal,
     stopEarly,
     onSpan(span, value, seconds) {
@@ -189,15 +190,4 @@ async function groupOf(context: ReadContext, layer: number, member: Span): Promi
     }
   }
   return group;
-}
-
-async function rangeOf(
-  context: ReadContext,
-  info: LayerInfo,
-  range: { start: number; end: number; signal: AbortSignal },
-): Promise<AsyncIterable<Uint8Array>> {
-  const source = await context.source();
-  const { observer } = context;
-  const { start, end, signal } = range;
-  return source.range(layerDescriptor(info), { offset: start, length: end - start }, { observer, signal });
 }

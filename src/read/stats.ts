@@ -134,8 +134,8 @@ function deviceNumber(major: number, minor: number): number {
  * a million names collide once in ten thousand images.
  */
 function inodeNumber(inode: string): number {
-  const parts = /^(\d{1,4}):(\d{1,12})$/.exec(inode);
-  if (parts) return Number(parts[1]) * 2 ** 40 + (Number(parts[2]) + 1);
+  const parts = /^(-1|\d{1,3}):(\d{1,12})$/.exec(inode);
+  if (parts) return (Number(parts[1]) + 1) * 2 ** 40 + (Number(parts[2]) + 1);
   let high = 0x811c9dc5;
   let low = 0x01000193;
   for (let i = 0; i < inode.length; i++) {

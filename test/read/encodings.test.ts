@@ -101,3 +101,21 @@ test('one zstd frame that no tier can hold: a read decodes no further than it mu
   assert.ok(first.inflatedBytes < 1_000_000, `${first.inflatedBytes}`);
   assert.ok((await reader.readAll(await image.node('e'))).equals(files.e));
 });
+
+test('the urls of a non-distributable layer come from the source’s manifest', async () => {
+  const image = await scannedImage(fakeImage([{ files }]), {
+    pack: (tar) => gzipSync(tar),
+    spacing: SPACING,
+    mediaType: 'application/vnd.oci.image.layer.nondistributable.v1.tar+gzip',
+    urls: ['https://elsewhere.example/layer'],
+  });
+  const seen: (readonly string[] | undefined)[] = [];
+  const { range } = image.source;
+  image.source.range = (descriptor, where, options) => {
+    seen.push(descriptor.urls);
+    return range(descriptor, where, options);
+  };
+  const { reader } = reading(image, { decoders: realDecoders });
+  assert.ok((await reader.readAll(await image.node('e'))).equals(files.e));
+  assert.deepEqual(seen, [['https://elsewhere.example/layer']]);
+});
