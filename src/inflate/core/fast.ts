@@ -45,6 +45,7 @@ function loop(logged: bool, limit: usize): i32 {
   const litlenMask: u64 = (1 << <u64>Block.litlenBits) - 1;
   const distMask: u64 = (1 << <u64>Block.distBits) - 1;
   const base = Output.base;
+  const newest = <usize>(Log.newest - base);
   let log = Log.next;
   let out = Output.next;
   let next = Input.next + 7;
@@ -145,7 +146,7 @@ function loop(logged: bool, limit: usize): i32 {
     entry = litlenEntry(buffer, litlenMask);
     if (logged) {
       store<u64>(LOG + log, (<u64>(base + <u32>out) << 32) | (<u64>distance << 16) | <u64>length);
-      log = (log + 8) & (LOG_SIZE - 1);
+      log = (log + (<usize>(distance > out - newest) << 3)) & (LOG_SIZE - 1);
     }
     copyMatch(out, distance, length);
     out += length;

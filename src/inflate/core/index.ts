@@ -118,12 +118,17 @@ export function outputPosition(): u32 {
   return Output.base + <u32>Output.next;
 }
 
-export function setLogging(enabled: bool): void {
-  Log.enabled = enabled;
+/** A checkpoint candidate is here: notes matches until `closeCandidates`. Returns where its own begin, for `judge`. */
+export function openCandidate(): usize {
+  // From the ring's start again when no other is open: the less of it is used, the more stays in the first-level cache.
+  if (!Log.enabled) Log.next = 0;
+  Log.enabled = true;
+  Log.newest = outputPosition();
+  return Log.next;
 }
 
-export function logNext(): usize {
-  return Log.next;
+export function closeCandidates(): void {
+  Log.enabled = false;
 }
 
 export function firstNeeded(): u32 {

@@ -1,9 +1,9 @@
 /**
  * Which bytes before a checkpoint candidate are needed after it.
  *
- * Only back-references within the 32 KiB after a position can reach before it. While a candidate is open the decoder notes
- * every match in a ring: 8 bytes a match, one store. Once 32 KiB have passed, the matches that reach over the candidate are
- * painted into a map of 32,768 bytes, and the window with all other bytes zero and the number of needed bytes come out. At
+ * Only back-references within the 32 KiB after a position can reach before it. While a candidate is open the decoder writes
+ * every match to a ring, 8 bytes, and moves on where the match reaches before the newest candidate (without a branch): what
+ * does not concerns no older one either. Once 32 KiB have passed, the matches that reach over the candidate are painted into a map of 32,768 bytes, and the window with all other bytes zero and the number of needed bytes come out. At
  * least three bytes a match make at most 11,100 matches from a candidate to its judgement: the ring never wraps onto one.
  * Rejected: marking each match's source in the loop (it costs every match a second copy, twice as wide when the distance
  * must be kept), and a window per candidate (at most one is kept, the best so far, by the TypeScript face).

@@ -81,7 +81,7 @@ export function decodeSlow(stop: usize): i32 {
     }
     buffer >>= bits;
     count -= bits;
-    if (Log.enabled) {
+    if (Log.enabled && distance > <usize>(Output.base + <u32>out - Log.newest)) {
       store<u64>(LOG + Log.next, (<u64>(Output.base + <u32>out) << 32) | (<u64>distance << 16) | <u64>length);
       Log.next = (Log.next + 8) & (LOG_SIZE - 1);
     }

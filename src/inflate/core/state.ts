@@ -56,4 +56,6 @@ export class Log {
   static enabled: bool = false;
   /** Byte offset in the ring at which the next match is written. */
   static next: usize = 0;
+  /** Output position (modulo 2^32) of the newest candidate: matches that do not reach before it concern no open one. */
+  static newest: u32 = 0;
 }

@@ -45,8 +45,8 @@ interface WasmExports {
   outputNext(): number;
   slideOutput(): number;
   outputPosition(): number;
-  setLogging(enabled: boolean): void;
-  logNext(): number;
+  openCandidate(): number;
+  closeCandidates(): void;
   judge(position: number, log: number): number;
   firstNeeded(): number;
   crc32(at: number, length: number, crc: number): number;

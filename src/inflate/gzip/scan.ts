@@ -144,7 +144,7 @@ function createChooser({ core, reader, spans, spacing }: ChooserOptions): Choose
     best = undefined;
     newest = -1;
     awaitingBoundary = false;
-    wasm.setLogging(false);
+    wasm.closeCandidates();
   };
 
   const candidate = (kind: StartKind): Candidate => ({
@@ -157,7 +157,7 @@ function createChooser({ core, reader, spans, spacing }: ChooserOptions): Choose
         ? { bit: wasm.headerBit(), bytes: core.bytes.slice(core.header, core.header + wasm.headerBytes()) }
         : undefined,
     position: wasm.outputPosition(),
-    log: wasm.logNext(),
+    log: kind === 'member' ? 0 : wasm.openCandidate(),
   });
 
   const admit = (kind: StartKind): Candidate => {
@@ -165,11 +165,6 @@ function createChooser({ core, reader, spans, spacing }: ChooserOptions): Choose
     newest = found.offset;
     spans.hold(found.offset);
     return found;
-  };
-
-  const await32k = (found: Candidate): void => {
-    open.push(found);
-    wasm.setLogging(true);
   };
 
   const consider = (found: Checkpoint, needed: number): boolean => {
@@ -212,9 +207,9 @@ function createChooser({ core, reader, spans, spacing }: ChooserOptions): Choose
     stopped() {
       const offset = reader.offset();
       while (open.length > 0 && offset >= open[0]!.offset + WINDOW_SIZE) judge(open.shift()!);
-      if (open.length === 0) wasm.setLogging(false);
+      if (open.length === 0) wasm.closeCandidates();
       if (open.length === 0 && best === undefined) {
-        if (wasm.blockState() === IN_CODES) await32k(admit('symbol'));
+        if (wasm.blockState() === IN_CODES) open.push(admit('symbol'));
         else awaitingBoundary = true;
       }
       settle();
@@ -226,13 +221,13 @@ function createChooser({ core, reader, spans, spacing }: ChooserOptions): Choose
     },
     block() {
       if (newest >= 0 && reader.offset() > mark + reach) return;
-      await32k(admit('block'));
+      open.push(admit('block'));
     },
     memberEnd() {
       // No later byte refers to an earlier one.
       for (const found of open) judge(found);
       open = [];
-      wasm.setLogging(false);
+      wasm.closeCandidates();
       settle();
     },
     memberStart() {
