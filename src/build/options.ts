@@ -1,5 +1,6 @@
 import type { ConnectionOptions } from '../http/options.js';
 import type { Observer } from '../observer.js';
+import type { Strategy } from '../read/strategy.js';
 
 /** What opening an image takes; the command line's everywhere-flags, validated. Sizes are bytes, times milliseconds. */
 export interface OpenOptions {
@@ -9,7 +10,7 @@ export interface OpenOptions {
   useCache: boolean;
   memoryCache: number;
   diskCache: number;
-  strategy: 'span' | 'layer' | 'auto';
+  strategy: Strategy;
   /** `os/arch[/variant]`; default linux and this machine's architecture. */
   platform?: string;
   /** Distance of checkpoints when an index is built. */

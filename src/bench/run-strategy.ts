@@ -1,0 +1,108 @@
+import { createHash } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
+import { openImage } from '../build/open-image.js';
+import type { OpenOptions } from '../build/options.js';
+import { fanOut } from '../observer.js';
+import type { ImageReader } from '../read/reader.js';
+import { createReceipt } from '../read/receipt.js';
+import type { Node } from '../tree/node.js';
+import { type Latency, latencyOf } from './latency.js';
+import type { BenchStrategy, StrategyResult } from './results.js';
+
+export interface Scenario {
+  /** The index file that every strategy reads. */
+  indexPath: string;
+  /** One per read, in order. */
+  nodes: readonly Node[];
+  /** Reads in flight at once. */
+  concurrency: number;
+  options: OpenOptions;
+}
+
+export interface StrategyRun {
+  result: Omit<StrategyResult, 'speedup'> & { latency: Latency };
+  /** SHA-256 of the bytes that each read got. */
+  digests: string[];
+}
+
+/** Runs the scenario under one strategy, with caches of its own that are empty at first and gone afterwards. */
+export async function runStrategy(strategy: BenchStrategy, scenario: Scenario): Promise<StrategyRun> {
+  const { options } = scenario;
+  const cacheDir = await mkdtemp(join(tmpdir(), 'clip-bench-'));
+  const receipt = createReceipt();
+  try {
+    const image = await openImage(scenario.indexPath, {
+      ...options,
+      strategy,
+      cacheDir,
+      // `layer` needs a tier that holds a layer.
+      useCache: options.useCache || strategy === 'layer',
+      observer: fanOut(receipt, options.observer),
+    });
+    const { samples, digests, elapsedSeconds } = await readFiles(image.reader, strategy, scenario).finally(
+      () => image.close(),
+    );
+    // Closing finishes a decoder run that fills a layer: only now is it known what the reads cost.
+    const { type: _, ...fields } = receipt.toJSON();
+    return { result: { ...fields, elapsedSeconds, latency: latencyOf(samples) }, digests };
+  } finally {
+    await rm(cacheDir, { recursive: true, force: true });
+  }
+}
+
+interface Readings {
+  /** Milliseconds of each read. */
+  samples: Float64Array;
+  digests: string[];
+  elapsedSeconds: number;
+}
+
+async function readFiles(reader: ImageReader, strategy: string, scenario: Scenario): Promise<Readings> {
+  const { nodes, concurrency, options } = scenario;
+  const { observer, signal } = options;
+  const samples = new Float64Array(nodes.length);
+  const digests = new Array<string>(nodes.length);
+  const began = performance.now();
+  let breath = began;
+  await inParallel(nodes.length, concurrency, async (i) => {
+    signal?.throwIfAborted();
+    const start = performance.now();
+    const bytes = await reader.readAll(nodes[i]!, signal ? { signal } : {});
+    samples[i] = performance.now() - start;
+    digests[i] = createHash('sha256').update(bytes).digest('hex');
+    observer.emit({
+      type: 'progress',
+      task: `bench ${strategy}`,
+      done: i + 1,
+      total: nodes.length,
+      unit: 'files',
+    });
+    // Warm reads wait for nothing: signals and the progress bar need a turn of the event loop now and then.
+    if (performance.now() - breath > 20) {
+      breath = performance.now();
+      await setImmediate();
+    }
+  });
+  return { samples, digests, elapsedSeconds: (performance.now() - began) / 1000 };
+}
+
+/** Runs `work` for 0 … count − 1, at most `width` at once; stops handing out work at the first failure and throws it. */
+async function inParallel(count: number, width: number, work: (i: number) => Promise<void>): Promise<void> {
+  let next = 0;
+  const lane = async () => {
+    while (next < count) {
+      const i = next++;
+      try {
+        await work(i);
+      } catch (error) {
+        next = count;
+        throw error;
+      }
+    }
+  };
+  const ended = await Promise.allSettled(Array.from({ length: Math.min(width, count) }, lane));
+  for (const result of ended) if (result.status === 'rejected') throw result.reason;
+}

@@ -1,0 +1,15 @@
+import type { Context } from '../context.js';
+import type { INDEX_FLAGS, Input } from '../definitions.js';
+
+/** `clip index`: writes the index of an image, into the store or into a file, and prints its path. */
+export async function run(context: Context, { args, flags }: Input<typeof INDEX_FLAGS>): Promise<void> {
+  const { buildImageIndex } = await import('../../build/build-image-index.js');
+  const built = await buildImageIndex(args[0]!, {
+    ...context.openOptions,
+    spacing: flags.spacing,
+    ...(flags.output === undefined ? {} : { output: flags.output }),
+  });
+  await context.stdout.print(
+    flags.json ? `${JSON.stringify({ schema: 1, ...built }, null, 2)}\n` : `${built.path}\n`,
+  );
+}

@@ -1,0 +1,215 @@
+/**
+ * Every command of the program: what it takes, what its help says, and where its code is. The code of a command is loaded when
+ * it runs; this table is loaded always, so it imports nothing heavy.
+ */
+
+import { type BenchStrategy, STRATEGIES } from '../bench/results.js';
+import { DEFAULT_SPACING } from '../build/options.js';
+import type { Context } from './context.js';
+import { size } from './everywhere.js';
+import { count, type Flag, type Flags, text, toggle, type Values } from './flags.js';
+import { BOUND_FLAGS } from './gate-flags.js';
+
+export interface Input<F extends Flags> {
+  /** Positional arguments, as many as the usage line allows. */
+  args: string[];
+  flags: Values<F>;
+}
+
+export type Run<F extends Flags> = (context: Context, input: Input<F>) => Promise<void>;
+
+export interface Definition<F extends Flags = Flags> {
+  name: string;
+  summary: string;
+  /** In commander's notation: `<target> <path...>`. */
+  usage: string;
+  /** What the help says of each positional argument. */
+  arguments: Readonly<Record<string, string>>;
+  flags: F;
+  /** Command lines with what they do. */
+  examples: readonly (readonly [command: string, what: string])[];
+  load(): Promise<{ run: Run<F> }>;
+}
+
+const TARGET = 'an index file, an image reference (debian:12) or a transport (oci:DIR[:TAG], docker://…)';
+const json = toggle({ summary: 'print one JSON document instead of text' });
+
+const strings = (about: { summary: string; value: string; expects: string }): Flag<string[]> => ({
+  ...about,
+  parse: (given) => (given === '' ? undefined : [given]),
+  fallback: [],
+  repeat: true,
+});
+
+const benchStrategies: Flag<BenchStrategy[]> = {
+  summary: 'strategy to run; may be repeated (default: all three)',
+  value: STRATEGIES.join('|'),
+  expects: `one of ${STRATEGIES.join(', ')}`,
+  parse: (given) => {
+    const found = STRATEGIES.find((known) => known === given);
+    return found && [found];
+  },
+  fallback: [],
+  repeat: true,
+  env: false,
+};
+
+export const INDEX_FLAGS = {
+  output: text({
+    summary: 'write the index there instead of into the store',
+    value: 'FILE',
+    short: 'o',
+    fallback: undefined,
+  }),
+  spacing: size({
+    summary: 'uncompressed bytes between checkpoints: less is a larger index and smaller reads',
+    fallback: DEFAULT_SPACING,
+    min: 128 << 10,
+    max: 64 << 20,
+  }),
+  json,
+};
+
+export const CAT_FLAGS = {
+  offset: count({ summary: 'first byte to print (one path only)', fallback: 0, min: 0 }),
+  length: count({ summary: 'most bytes to print (one path only)', fallback: undefined, min: 0 }),
+};
+
+export const LS_FLAGS = {
+  long: toggle({ summary: 'mode, links, owner, group, size, time and link target', short: 'l' }),
+  recursive: toggle({ summary: 'all that is below, one path a line', short: 'R' }),
+  json: toggle({ summary: 'print one JSON object a line' }),
+};
+
+export const STAT_FLAGS = {
+  dereference: toggle({ summary: 'follow a last component that is a link', short: 'L' }),
+  json,
+};
+
+export const EXTRACT_FLAGS = {
+  directory: text({
+    summary: 'folder to extract into; made if missing',
+    value: 'DIR',
+    short: 'C',
+    fallback: undefined,
+  }),
+};
+
+export const INFO_FLAGS = { json };
+
+export const BENCH_FLAGS = {
+  reads: count({ summary: 'reads per strategy', fallback: 50, min: 1, max: 1_000_000 }),
+  file: strings({
+    summary: 'read this file (repeatable; round and round until there are enough reads)',
+    value: 'PATH',
+    expects: 'a path in the image',
+  }),
+  strategy: benchStrategies,
+  seed: count({
+    summary: 'seed of the generator that chooses the files',
+    fallback: 1,
+    min: 0,
+    max: 2 ** 32 - 1,
+  }),
+  concurrency: count({ summary: 'reads in flight at once', fallback: 1, min: 1, max: 100_000 }),
+  naiveLimit: size({
+    summary: 'skip naive when it would inflate more than this (unless --strategy names it)',
+    fallback: 8 * 1024 ** 3,
+  }),
+  ...BOUND_FLAGS,
+  baseline: text({
+    summary: "an earlier run's --json: counts that got worse fail",
+    value: 'FILE',
+    fallback: undefined,
+  }),
+  json,
+};
+
+function define<F extends Flags>(definition: Definition<F>): Definition {
+  return definition as unknown as Definition;
+}
+
+export const DEFINITIONS: readonly Definition[] = [
+  define({
+    name: 'index',
+    summary: 'walk an image once and write its index; prints the path of the index',
+    usage: '<image>',
+    arguments: { image: 'an image reference or a transport' },
+    flags: INDEX_FLAGS,
+    examples: [
+      ['IDX=$(clip index debian:12)', 'index an image of Docker Hub into the store'],
+      ['clip index oci:./layout:latest -o app.clip', 'index an OCI layout into a file'],
+    ],
+    load: () => import('./commands/index.js'),
+  }),
+  define({
+    name: 'cat',
+    summary: 'print files; fetches and inflates only the spans that hold them',
+    usage: '<target> <path...>',
+    arguments: { target: TARGET, path: 'path in the image; links are followed' },
+    flags: CAT_FLAGS,
+    examples: [
+      ['clip cat debian:12 /etc/os-release', 'one file'],
+      ['clip cat app.clip /usr/bin/app --offset 4096 --length 64', 'a part of a file'],
+    ],
+    load: () => import('./commands/cat.js'),
+  }),
+  define({
+    name: 'ls',
+    summary: 'list a directory of the merged tree',
+    usage: '<target> [path]',
+    arguments: { target: TARGET, path: 'path in the image (default: its root)' },
+    flags: LS_FLAGS,
+    examples: [
+      ['clip ls -l debian:12 /etc', 'a directory, long'],
+      ['clip ls -R --json app.clip | jq -r .path', 'every path'],
+    ],
+    load: () => import('./commands/ls.js'),
+  }),
+  define({
+    name: 'stat',
+    summary: 'show all metadata of paths',
+    usage: '<target> <path...>',
+    arguments: { target: TARGET, path: 'path in the image; a last link is not followed unless -L' },
+    flags: STAT_FLAGS,
+    examples: [['clip stat debian:12 /usr/bin/passwd', 'mode, owner, times, links, xattrs, layer']],
+    load: () => import('./commands/stat.js'),
+  }),
+  define({
+    name: 'extract',
+    summary: 'write files and directories into a folder, never outside it',
+    usage: '<target> [path...]',
+    arguments: { target: TARGET, path: 'paths or globs (default: everything); ** crosses directories' },
+    flags: EXTRACT_FLAGS,
+    examples: [
+      ["clip extract debian:12 '/etc/**/*.conf' -C out", 'what a glob matches'],
+      ['clip extract app.clip /opt/app -C out', 'a directory with all that is in it'],
+    ],
+    load: () => import('./commands/extract.js'),
+  }),
+  define({
+    name: 'info',
+    summary: 'show the image, its layers and its index',
+    usage: '<target>',
+    arguments: { target: TARGET },
+    flags: INFO_FLAGS,
+    examples: [['clip info debian:12', 'layers, sizes, checkpoints, share of the index']],
+    load: () => import('./commands/info.js'),
+  }),
+  define({
+    name: 'bench',
+    summary: 'compare what reads cost with naive, layer and span inflating',
+    usage: '[target]',
+    arguments: { target: `${TARGET}; default: the image that comes with clip` },
+    flags: BENCH_FLAGS,
+    examples: [
+      ['clip bench --reads 50', 'the bundled image, anywhere'],
+      ['clip bench debian:12 --max-inflates span=40 --baseline last.json', 'a regression gate in CI'],
+    ],
+    load: () => import('./commands/bench.js'),
+  }),
+];
+
+export function findDefinition(name: string): Definition | undefined {
+  return DEFINITIONS.find((definition) => definition.name === name);
+}

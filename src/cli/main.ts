@@ -1,0 +1,16 @@
+/**
+ * Where bin/clip.js hands over. Start-up time is a budget (docs/cli.md): this file imports nothing, and answers `--version`
+ * without anything else being loaded.
+ */
+export async function main(argv: readonly string[]): Promise<void> {
+  const args = argv.slice(2);
+  if (args.length === 1 && (args[0] === '--version' || args[0] === '-V')) {
+    const { packageVersion } = await import('./version.js');
+    const { writeSync } = await import('node:fs');
+    writeSync(1, `${packageVersion()}\n`);
+    return;
+  }
+  const { run } = await import('./run.js');
+  // Sockets and timers that linger must not hold up a command that is done.
+  process.exit(await run(args));
+}

@@ -1,0 +1,102 @@
+import type { OpenedImage } from '../../build/opened-image.js';
+import type { ImageIndex } from '../../format/image-index.js';
+
+/** What `clip info --json` prints; the fields are documented in docs/cli.md. Sizes are bytes. */
+export interface InfoJson {
+  schema: 1;
+  target: string;
+  image: {
+    source: string | null;
+    manifestDigest: string;
+    mediaType: string;
+    platform: string;
+    created: string | null;
+    compressedSize: number;
+    uncompressedSize: number;
+  };
+  layers: LayerJson[];
+  index: {
+    path: string;
+    identity: string;
+    origin: string;
+    formatVersion: number;
+    spacing: number;
+    size: number;
+    /** Part of the compressed layers' size; null when they have none. */
+    share: number | null;
+    names: number;
+  };
+}
+
+export interface LayerJson {
+  digest: string;
+  mediaType: string;
+  encoding: string;
+  size: number;
+  uncompressedSize: number;
+  diffId: string;
+  entries: number;
+  spans: number;
+  /** Places where decoding can start; fewer than spans where a zstd frame is longer than a span. */
+  checkpoints: number;
+}
+
+export async function infoToJson(target: string, image: OpenedImage): Promise<InfoJson> {
+  const { index } = image;
+  const description = await index.describe();
+  const compressedSize = index.layers.reduce((sum, layer) => sum + layer.size, 0);
+  return {
+    schema: 1,
+    target,
+    image: {
+      source: index.sourceHint ?? null,
+      manifestDigest: description.manifestDigest,
+      mediaType: description.manifestMediaType,
+      platform: description.platform,
+      created: createdOf(description.config),
+      compressedSize,
+      uncompressedSize: index.layers.reduce((sum, layer) => sum + layer.uncompressedSize, 0),
+    },
+    layers: await Promise.all(index.layers.map((_, layer) => layerToJson(index, layer))),
+    index: {
+      path: image.indexPath,
+      identity: index.identity,
+      origin: image.origin,
+      formatVersion: index.formatVersion,
+      spacing: description.spacing,
+      size: index.size,
+      share: compressedSize === 0 ? null : index.size / compressedSize,
+      names: index.nodeCount,
+    },
+  };
+}
+
+async function layerToJson(index: ImageIndex, number: number): Promise<LayerJson> {
+  const layer = index.layers[number]!;
+  return {
+    digest: layer.digest,
+    mediaType: layer.mediaType,
+    encoding: layer.encoding,
+    size: layer.size,
+    uncompressedSize: layer.uncompressedSize,
+    diffId: layer.diffId,
+    entries: layer.entryCount,
+    spans: layer.spanCount,
+    checkpoints: layer.encoding === 'zstd' ? await frames(index, number) : layer.spanCount,
+  };
+}
+
+async function frames(index: ImageIndex, layer: number): Promise<number> {
+  const spans = await index.spans(layer, 0, index.layers[layer]!.uncompressedSize);
+  return spans.filter((span) => span.skip === 0).length;
+}
+
+/** `created` of the image's config, if it is text; the config comes from a registry and may be anything. */
+function createdOf(config: Uint8Array): string | null {
+  try {
+    const { created } = JSON.parse(Buffer.from(config).toString('utf8')) as { created?: unknown };
+    return typeof created === 'string' ? created : null;
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,95 @@
+/**
+ * Progress bars on a terminal's stderr: a view of the `progress` events. cli-progress is loaded only when a task has run for a
+ * while, so quick commands neither pay for it nor flicker.
+ */
+
+import type { MultiBar, Options, SingleBar } from 'cli-progress';
+import type { ClipEvent, Observer } from '../../observer.js';
+import { formatSize } from '../units.js';
+import { writeStderr } from './stderr.js';
+
+export interface Progress extends Observer {
+  /** Writes to stderr above the bars. */
+  write(text: string): void;
+  /** Clears the bars away for good. */
+  stop(): void;
+}
+
+/** Milliseconds of work before a bar appears. */
+const PATIENCE = 400;
+
+/** Where stderr is no terminal: nothing is shown. */
+export const noProgress: Progress = { emit() {}, write: writeStderr, stop() {} };
+
+type Task = Extract<ClipEvent, { type: 'progress' }>;
+
+export function createProgress(): Progress {
+  const tasks = new Map<string, Task>();
+  const bars = new Map<string, SingleBar>();
+  let multi: MultiBar | undefined;
+  let began = 0;
+  let stopped = false;
+
+  async function show(): Promise<void> {
+    const { MultiBar } = (await import('cli-progress')).default;
+    if (stopped || tasks.size === 0 || multi) return;
+    multi = new MultiBar({ ...OPTIONS, stream: process.stderr });
+    for (const task of tasks.values()) draw(task);
+  }
+
+  function draw(task: Task): void {
+    if (!multi) return;
+    const bar = bars.get(task.task) ?? multi.create(task.total ?? 0, task.done, { task });
+    bars.set(task.task, bar);
+    if (task.total !== undefined) bar.setTotal(task.total);
+    bar.update(task.done, { task });
+  }
+
+  function clear(): void {
+    multi?.stop();
+    multi = undefined;
+    bars.clear();
+    tasks.clear();
+    began = 0;
+  }
+
+  return {
+    emit(event) {
+      if (event.type !== 'progress' || stopped) return;
+      tasks.set(event.task, event);
+      if (began === 0) began = performance.now();
+      if (multi) draw(event);
+      else if (performance.now() - began > PATIENCE) void show();
+      if (event.total === undefined || event.done < event.total) return;
+      if ([...tasks.values()].every((task) => task.total !== undefined && task.done >= task.total)) clear();
+    },
+    write(text) {
+      if (!multi) return writeStderr(text);
+      multi.log(text);
+      multi.update();
+    },
+    stop() {
+      stopped = true;
+      clear();
+    },
+  };
+}
+
+const OPTIONS: Options = {
+  clearOnComplete: true,
+  hideCursor: true,
+  barsize: 24,
+  fps: 10,
+  barCompleteChar: '━',
+  barIncompleteChar: '─',
+  format: (_options, params, payload: { task: Task }) => {
+    const { task } = payload;
+    const amount = (value: number) => (task.unit === 'bytes' ? formatSize(value) : String(value));
+    const seconds = Math.max((Date.now() - params.startTime) / 1000, 0.001);
+    const rate = `${amount(Math.round(task.done / seconds))}/s`;
+    if (task.total === undefined) return `${task.task}  ${amount(task.done)}  ${rate}`;
+    const filled = Math.round(24 * Math.min(1, task.total === 0 ? 1 : task.done / task.total));
+    const bar = '━'.repeat(filled) + '─'.repeat(24 - filled);
+    return `${bar} ${amount(task.done)} of ${amount(task.total)}  ${rate}  ${task.task}`;
+  },
+};

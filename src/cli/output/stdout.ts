@@ -1,0 +1,107 @@
+/**
+ * Data on stdout, written to the file descriptor on a thread of the pool: reading and inflating go on meanwhile, and the
+ * stream classes (3 ms at start-up) are never loaded. A pipe that its reader has made non-blocking answers EAGAIN; the rest
+ * then goes through `process.stdout`, which can wait.
+ */
+
+import fs from 'node:fs';
+import { ClipError } from '../../errors.js';
+
+/** The reader of stdout has gone: the command ends quietly, as a success. */
+export class ClosedPipe extends Error {
+  override readonly name = 'ClosedPipe';
+}
+
+export interface Stdout {
+  /** Resolves when the bytes are written; the caller may then change them. Throws ClosedPipe, or ClipError IO or NO_SPACE. */
+  write(bytes: Uint8Array): Promise<void>;
+  /** Collects text and writes it in large pieces; returns a promise only when it has to write. */
+  print(text: string): Promise<void> | undefined;
+  /** Writes what `print` has collected. */
+  flush(): Promise<void>;
+}
+
+const PRINT_AT = 1 << 16;
+
+export function createStdout(fd = 1): Stdout {
+  let pending = '';
+  let stream: NodeJS.WritableStream | undefined;
+  // One write at a time keeps the order whatever the callers await.
+  let last: Promise<void> = Promise.resolve();
+
+  function write(bytes: Uint8Array): Promise<void> {
+    const next = last.then(() => writeNow(bytes));
+    last = next.catch(() => {});
+    return next;
+  }
+
+  async function writeNow(bytes: Uint8Array): Promise<void> {
+    let done = 0;
+    try {
+      while (done < bytes.length && !stream) {
+        done += await writeSome(fd, bytes, done);
+      }
+    } catch (error) {
+      if (errorCode(error) !== 'EAGAIN') throw outputError(error);
+      stream = fd === 2 ? process.stderr : process.stdout;
+    }
+    if (stream && done < bytes.length) await writeToStream(stream, bytes.subarray(done));
+  }
+
+  function flush(): Promise<void> {
+    if (pending === '') return last;
+    const bytes = Buffer.from(pending);
+    pending = '';
+    return write(bytes);
+  }
+
+  return {
+    async write(bytes) {
+      // Both are queued before anything is awaited.
+      await Promise.all([flush(), write(bytes)]);
+    },
+    print(text) {
+      pending += text;
+      return pending.length >= PRINT_AT ? flush() : undefined;
+    },
+    flush,
+  };
+}
+
+function writeSome(fd: number, bytes: Uint8Array, from: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    fs.write(fd, bytes, from, bytes.length - from, null, (error, written) =>
+      error ? reject(error) : resolve(written),
+    );
+  });
+}
+
+function writeToStream(stream: NodeJS.WritableStream, bytes: Uint8Array): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const fail = (error: Error) => reject(outputError(error));
+    stream.once('error', fail);
+    stream.write(bytes, () => {
+      stream.removeListener('error', fail);
+      resolve();
+    });
+  });
+}
+
+function errorCode(error: unknown): string | undefined {
+  return (error as NodeJS.ErrnoException | undefined)?.code;
+}
+
+function outputError(error: unknown): Error {
+  const code = errorCode(error);
+  if (code === 'EPIPE') return new ClosedPipe();
+  if (code === 'ENOSPC' || code === 'EDQUOT') {
+    return new ClipError('NO_SPACE', 'no space left to write the output', {
+      hint: 'free some space where stdout goes, or write elsewhere',
+      cause: error,
+    });
+  }
+  return new ClipError('IO', `cannot write the output: ${code ?? 'unknown error'}`, {
+    hint: 'check where stdout goes',
+    cause: error,
+  });
+}

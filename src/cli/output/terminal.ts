@@ -1,0 +1,29 @@
+import fs from 'node:fs';
+
+export interface Terminal {
+  /** A person looks at stdout, stderr. */
+  stdout: boolean;
+  stderr: boolean;
+  /** Colours may be used there. */
+  stdoutColour: boolean;
+  stderrColour: boolean;
+}
+
+/** What stdout and stderr are. `NO_COLOR` (no-color.org: any value but an empty one) and `TERM=dumb` turn colours off. */
+export async function lookAtTerminal(env: NodeJS.ProcessEnv): Promise<Terminal> {
+  const colour = (env.NO_COLOR ?? '') === '' && env.TERM !== 'dumb';
+  const stdout = await isTerminal(1);
+  const stderr = await isTerminal(2);
+  return { stdout, stderr, stdoutColour: stdout && colour, stderrColour: stderr && colour };
+}
+
+/** node:tty costs 2.5 ms to load, so it is asked only about what can be a terminal. */
+async function isTerminal(fd: number): Promise<boolean> {
+  try {
+    if (!fs.fstatSync(fd).isCharacterDevice()) return false;
+  } catch {
+    return false;
+  }
+  const { isatty } = await import('node:tty');
+  return isatty(fd);
+}

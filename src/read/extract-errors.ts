@@ -1,0 +1,32 @@
+import { bytesToByteString } from '../bytes.js';
+import { ClipError } from '../errors.js';
+import { escapeName } from '../escape.js';
+
+const REASONS: Record<string, string> = {
+  EACCES: 'permission denied',
+  EPERM: 'operation not permitted',
+  EROFS: 'the file system is read-only',
+  ENOTEMPTY: 'a directory that is not empty stands there',
+  EEXIST: 'a directory that is not empty stands there',
+  ENAMETOOLONG: 'the name is too long for this file system',
+  EILSEQ: 'this file system does not take the name',
+  EMLINK: 'too many hard links',
+  ELOOP: 'a link stands where a directory or file was put a moment ago',
+};
+
+/** A failure of a file operation as a ClipError: NO_SPACE or IO, naming the path. Other errors pass as they are. */
+export function fsError(error: unknown, path: Buffer): unknown {
+  const code = (error as NodeJS.ErrnoException | undefined)?.code;
+  if (error instanceof ClipError || typeof code !== 'string' || !/^E[A-Z0-9]+$/.test(code)) return error;
+  const name = escapeName(bytesToByteString(path));
+  if (code === 'ENOSPC' || code === 'EDQUOT') {
+    return new ClipError('NO_SPACE', `no space left to write ${name}`, {
+      hint: 'free some space or extract elsewhere',
+      cause: error,
+    });
+  }
+  return new ClipError('IO', `cannot write ${name}: ${REASONS[code] ?? code}`, {
+    hint: 'extract into an empty folder that you may write',
+    cause: error,
+  });
+}

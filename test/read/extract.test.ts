@@ -1,0 +1,231 @@
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test from 'node:test';
+import { type ByteString, textToByteString } from '../../src/bytes.js';
+import { ClipError } from '../../src/errors.js';
+import { silentObserver } from '../../src/observer.js';
+import { type ExtractSummary, extract } from '../../src/read/extract.js';
+import type { ReadRange } from '../../src/read/reader.js';
+import type { Entry } from '../../src/tree/entry.js';
+import type { Node } from '../../src/tree/node.js';
+
+const none = textToByteString('');
+const uid = process.getuid?.() ?? 0;
+const gid = process.getgid?.() ?? 0;
+let position = 0;
+
+/** A node owned by whoever runs the test, so that nothing depends on being root. */
+function node(path: string, fields: Partial<Entry> & { inode?: string; nlink?: number } = {}): Node {
+  const name = textToByteString(path);
+  position += 512;
+  const { inode = String(position), nlink = 1, ...rest } = fields;
+  const type = rest.type ?? 'file';
+  const entry: Entry = {
+    path: name,
+    type,
+    mode: type === 'directory' ? 0o755 : 0o644,
+    uid,
+    gid,
+    uname: none,
+    gname: none,
+    mtime: 1_000_000_000,
+    mtimeNanos: 0,
+    size: 0,
+    link: none,
+    devMajor: 0,
+    devMinor: 0,
+    xattrs: [],
+    position,
+    ...rest,
+  };
+  return { path: name, entry, layer: 0, nlink, inode };
+}
+
+function file(path: string, data: string, fields: Parameters<typeof node>[1] = {}): Node {
+  contents.set(textToByteString(path), data);
+  return node(path, { size: data.length, ...fields });
+}
+
+function link(path: string, target: string): Node {
+  return node(path, { type: 'symlink', mode: 0o777, link: textToByteString(target) });
+}
+
+const dir = (path: string, mode = 0o755): Node => node(path, { type: 'directory', mode });
+
+const contents = new Map<ByteString, string>();
+let order: string[] = [];
+
+const reader = {
+  async *read(read: Node, range: ReadRange = {}) {
+    order.push(read.path);
+    const data = contents.get(read.path) ?? '';
+    const { offset = 0, length = data.length } = range;
+    const wanted = Buffer.from(data).subarray(offset, offset + length);
+    for (let at = 0; at < wanted.length; at += 5) yield wanted.subarray(at, at + 5);
+  },
+};
+
+function temporary(): string {
+  return fs.mkdtempSync(join(tmpdir(), 'clip-extract-'));
+}
+
+function run(nodes: Node[], directory: string, signal?: AbortSignal): Promise<ExtractSummary> {
+  order = [];
+  return extract(nodes, { directory, reader, observer: silentObserver, ...(signal ? { signal } : {}) });
+}
+
+async function rejects(promise: Promise<unknown>, code: string): Promise<void> {
+  await assert.rejects(promise, (error) => error instanceof ClipError && error.code === code);
+}
+
+test('files, directories, links, hard links, modes and times', async () => {
+  const out = join(temporary(), 'new', 'folder');
+  const summary = await run(
+    [
+      dir('a', 0o500),
+      file('a/one', 'first file', { mode: 0o640, mtime: -5, mtimeNanos: 250_000_000, inode: 'x', nlink: 2 }),
+      file('a/two', 'first file', { mode: 0o640, mtime: -5, inode: 'x', nlink: 2 }),
+      link('a/up', '../b c'),
+      file('b c', ''),
+      file('missing/parents/f', 'deep'),
+      node('fifo', { type: 'fifo' }),
+      node('dev', { type: 'char', devMajor: 1, devMinor: 3 }),
+    ],
+    out,
+  );
+  assert.equal(fs.readFileSync(join(out, 'a/one'), 'utf8'), 'first file');
+  const one = fs.lstatSync(join(out, 'a/one'));
+  assert.equal(one.mode & 0o7777, 0o640);
+  assert.equal(one.mtimeMs, -4750);
+  assert.equal(one.ino, fs.lstatSync(join(out, 'a/two')).ino);
+  assert.equal(fs.readlinkSync(join(out, 'a/up')), '../b c');
+  assert.equal(fs.lstatSync(join(out, 'a/up')).mtimeMs, 1e12);
+  assert.equal(fs.lstatSync(join(out, 'a')).mode & 0o7777, 0o500);
+  assert.equal(fs.lstatSync(join(out, 'a')).mtimeMs, 1e12);
+  assert.equal(fs.readFileSync(join(out, 'missing/parents/f'), 'utf8'), 'deep');
+  assert.deepEqual(fs.readdirSync(out).sort(), ['a', 'b c', 'missing']);
+  const { notCarried, ...counts } = summary;
+  assert.deepEqual(counts, { files: 3, directories: 1, links: 1, hardLinks: 1, bytes: 14 });
+  assert.deepEqual(notCarried, { devices: 1, fifos: 1, xattrs: 0, owners: 0, setids: 0 });
+});
+
+test('files are read in the order of their data', async () => {
+  const [z, y, x] = [file('z', '1'), file('y', '2'), file('x', '3')];
+  order = [];
+  const options = { directory: temporary(), reader, observer: silentObserver, concurrency: 1 };
+  await extract([x!, y!, z!], options);
+  assert.deepEqual(order, ['z', 'y', 'x']);
+});
+
+test('sparse files keep their holes, however large they are', async () => {
+  const out = temporary();
+  contents.set(textToByteString('sparse'), 'abcdefghij');
+  await run([node('sparse', { size: 2 ** 40, extents: [{ logical: 0, offset: 0, length: 10 }] })], out);
+  const { size, blocks } = fs.statSync(join(out, 'sparse'));
+  assert.equal(size, 2 ** 40);
+  assert.ok(blocks < 100);
+});
+
+test('names that are not UTF-8 are written byte for byte', async () => {
+  const out = temporary();
+  const name = 'caf\xe9' as ByteString;
+  contents.set(name, 'x');
+  const plain = node('f', { size: 1 });
+  await run([{ ...plain, path: name }], out);
+  assert.deepEqual(fs.readdirSync(out, { encoding: 'buffer' }), [Buffer.from('caf\xe9', 'latin1')]);
+});
+
+test('what stands in the folder is replaced, never followed', async () => {
+  const outside = temporary();
+  fs.writeFileSync(join(outside, 'victim'), 'untouched');
+  fs.mkdirSync(join(outside, 'target'));
+  const out = temporary();
+  fs.symlinkSync(join(outside, 'victim'), join(out, 'file'));
+  fs.symlinkSync(join(outside, 'target'), join(out, 'parent'));
+  fs.symlinkSync(join(outside, 'target'), join(out, 'dir'));
+  fs.writeFileSync(join(out, 'was-a-file'), 'old');
+  fs.mkdirSync(join(out, 'empty'));
+  fs.linkSync(join(outside, 'victim'), join(out, 'hard'));
+  await run(
+    [
+      dir('dir', 0o711),
+      file('dir/f', 'in dir'),
+      file('empty', 'a file now'),
+      file('file', 'new'),
+      file('hard', 'new'),
+      file('parent/f', 'inside'),
+      dir('was-a-file'),
+      link('was-a-file/l', '/etc/passwd'),
+    ],
+    out,
+  );
+  assert.equal(fs.readFileSync(join(outside, 'victim'), 'utf8'), 'untouched');
+  assert.deepEqual(fs.readdirSync(join(outside, 'target')), []);
+  for (const name of ['dir', 'parent', 'was-a-file'])
+    assert.ok(fs.lstatSync(join(out, name)).isDirectory(), name);
+  for (const name of ['file', 'hard', 'empty']) assert.ok(fs.lstatSync(join(out, name)).isFile(), name);
+  assert.equal(fs.readFileSync(join(out, 'parent/f'), 'utf8'), 'inside');
+});
+
+test("the folder itself may be a link; the image's own links are never written through", async () => {
+  const real = temporary();
+  const outside = temporary();
+  const out = join(temporary(), 'link');
+  fs.symlinkSync(real, out);
+  // A merged tree has nothing below a link; a hostile index might say it has.
+  const hostile = [link('l', outside), file('l/f', 'escaped?')];
+  await run(hostile, out).catch(() => {});
+  assert.deepEqual(fs.readdirSync(outside), []);
+  assert.ok(!fs.lstatSync(join(real, 'l')).isSymbolicLink());
+});
+
+test('paths that no clean tree holds are refused', async () => {
+  for (const path of ['../x', 'a/../../x', '/etc/x', 'a//b', 'a/.', '.', 'a\0b']) {
+    const out = temporary();
+    await rejects(run([file(path, 'x')], out), 'UNSAFE_PATH');
+    assert.deepEqual(
+      fs.readdirSync(out).filter((name) => name !== 'a'),
+      [],
+      path,
+    );
+  }
+});
+
+test('a directory that is not empty is not thrown away for a file', async () => {
+  const out = temporary();
+  fs.mkdirSync(join(out, 'd'));
+  fs.writeFileSync(join(out, 'd/keep'), 'x');
+  await rejects(run([file('d', 'file')], out), 'IO');
+  assert.deepEqual(fs.readdirSync(out), ['d']);
+  assert.equal(fs.readFileSync(join(out, 'd/keep'), 'utf8'), 'x');
+});
+
+test('an abort leaves what stood there and no half-written file', async () => {
+  const out = temporary();
+  fs.writeFileSync(join(out, 'f'), 'old');
+  const controller = new AbortController();
+  const reason = new ClipError('INTERRUPTED', 'interrupted');
+  const slow = {
+    async *read() {
+      yield Buffer.from('half');
+      controller.abort(reason);
+      controller.signal.throwIfAborted();
+    },
+  };
+  const files = [file('f', 'half and half'), file('g', 'never')];
+  const { signal } = controller;
+  await rejects(
+    extract(files, { directory: out, reader: slow, observer: silentObserver, signal, concurrency: 1 }),
+    'INTERRUPTED',
+  );
+  assert.deepEqual(fs.readdirSync(out), ['f']);
+  assert.equal(fs.readFileSync(join(out, 'f'), 'utf8'), 'old');
+});
+
+test('a file whose data ends early is an error and is not put in place', async () => {
+  const out = temporary();
+  await rejects(run([file('f', 'short', { size: 100 })], out), 'CORRUPT_LAYER');
+  assert.deepEqual(fs.readdirSync(out), []);
+});
