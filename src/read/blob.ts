@@ -1,7 +1,6 @@
 import type { LayerInfo } from '../format/model.js';
 import type { Descriptor } from '../oci/descriptor.js';
 import { layerType } from '../oci/media-types.js';
-import { parseManifest } from '../oci/parse-manifest.js';
 import type { ReadContext } from './context.js';
 
 /** Bytes [start, end) of a layer's blob, from the image's source, with one request. */
@@ -39,6 +38,7 @@ async function describeLayer(
 ): Promise<Descriptor> {
   const descriptor: Descriptor = { mediaType: info.mediaType, digest: info.digest, size: info.size };
   if (layerType(info.mediaType)?.foreign !== true) return descriptor;
+  const { parseManifest } = await import('../oci/parse-manifest.js');
   const source = await context.source();
   const { manifestDigest } = await context.index.describe();
   const { observer } = context;

@@ -14,7 +14,8 @@ export interface ReadContext {
   readonly source: () => Promise<ImageSource>;
   readonly cache: TieredCache;
   readonly observer: Observer;
-  readonly decoders: Decoders;
+  /** Loaded at the first use: a warm read inflates nothing. */
+  readonly decoders: () => Promise<Decoders>;
   readonly runs: Runs;
 }
 

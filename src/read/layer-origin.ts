@@ -60,7 +60,7 @@ async function decodeLayer(
   let seconds = 0;
   if (tell) observer.emit({ type: 'inflate-start', ...about });
   await decodeStream({
-    decoders: context.decoders,
+    decoders: await context.decoders(),
     encoding: info.encoding,
     spans,
     chunks: wholeBlob(context, info, signal),

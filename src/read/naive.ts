@@ -127,7 +127,8 @@ async function* inflateUpTo(options: {
   let position = 0;
   let next = 0;
   let wanted: Uint8Array[] = [];
-  const decoder = context.decoders.createLayerDecoder(info.encoding, {
+  const { createLayerDecoder } = await context.decoders();
+  const decoder = createLayerDecoder(info.encoding, {
     data(bytes) {
       const end = position + bytes.byteLength;
       for (; next < data.length; next++) {

@@ -4,15 +4,12 @@ import { ClipError } from '../errors.js';
 import { escapeName } from '../escape.js';
 import type { ImageIndex } from '../format/image-index.js';
 import type { Span } from '../format/model.js';
-import { createLayerDecoder } from '../inflate/decode.js';
-import { inflateSpan } from '../inflate/resume.js';
 import type { Observer } from '../observer.js';
 import type { ImageSource } from '../source/source.js';
 import type { Node } from '../tree/node.js';
 import type { ReadContext } from './context.js';
 import type { Decoders } from './decoders.js';
-import { fillSpans } from './fill.js';
-import { createNaiveReader } from './naive.js';
+import type { NaiveReader } from './naive.js';
 import { createPeek } from './peek.js';
 import { clipRange, planPieces } from './plan.js';
 import { createRuns } from './runs.js';
@@ -75,19 +72,19 @@ export function createImageReader(options: ImageReaderOptions): ImageReader {
     index,
     cache,
     observer,
-    decoders: options.decoders ?? { inflateSpan, createLayerDecoder },
+    decoders: async () => options.decoders ?? (await import('./inflate-decoders.js')).inflateDecoders,
     source: once(options.source),
     runs: createRuns(),
   };
   const strategist = createStrategist(context, strategy === 'naive' ? 'span' : strategy);
-  const naive = strategy === 'naive' ? createNaiveReader(context) : undefined;
+  const naive = strategy === 'naive' ? createNaive(context) : undefined;
   const largest = (cache.memory?.capacity ?? 0) * LARGE_SHARE;
   const peek = createPeek(context, strategy);
 
   function stream(node: Node, options: ReadRange): AsyncIterable<Uint8Array> {
     const { offset = 0, length = Number.POSITIVE_INFINITY, signal } = options;
     const range = clipRange(node, offset, length, () => printable(node));
-    if (naive) return naive.read(node, range, signal);
+    if (naive) return readNaively(naive, { node, range, signal });
     return spansOf(node, range, signal);
   }
 
@@ -141,6 +138,7 @@ export function createImageReader(options: ImageReaderOptions): ImageReader {
     peek: peek.peek,
     remember: peek.remember,
     async prefetch(nodes, { signal } = {}) {
+      const { fillSpans } = await import('./fill.js');
       const wanted = new Map<number, Map<number, Span>>();
       let bytes = 0;
       for await (const node of nodes) {
@@ -162,10 +160,27 @@ export function createImageReader(options: ImageReaderOptions): ImageReader {
     async close({ abort = false } = {}) {
       await strategist.close();
       await context.runs.close(abort);
-      await naive?.close();
+      await (await naive)?.close();
       await cache.close();
     },
   };
+}
+
+async function createNaive(context: ReadContext): Promise<NaiveReader> {
+  const { createNaiveReader } = await import('./naive.js');
+  return createNaiveReader(context);
+}
+
+async function* readNaively(
+  naive: Promise<NaiveReader>,
+  what: {
+    node: Node;
+    range: { offset: number; length: number };
+    signal: AbortSignal | undefined;
+  },
+): AsyncGenerator<Uint8Array> {
+  const reader = await naive;
+  yield* reader.read(what.node, what.range, what.signal);
 }
 
 function printable(node: Node): string {

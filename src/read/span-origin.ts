@@ -99,8 +99,9 @@ async function inflate(
   const about = { unit: 'span', layer: info.digest, key: span.digest } as const;
   const spanContext = await context.index.spanContext(layer, span);
   if (counted) observer.emit({ type: 'inflate-start', ...about });
+  const { inflateSpan } = await context.decoders();
   const started = performance.now();
-  const answer = context.decoders.inflateSpan(info.encoding, span, spanContext, compressed);
+  const answer = inflateSpan(info.encoding, span, spanContext, compressed);
   const value = answer instanceof Promise ? await answer : answer;
   const seconds = (performance.now() - started) / 1000;
   if (counted) observer.emit({ type: 'inflate', ...about, bytes: value.byteLength, seconds });
@@ -153,7 +154,7 @@ async function decode(options: {
   const keep = options.bytes !== undefined && keepsInMemory(context, options.bytes);
   const about = { unit: 'span', layer: info.digest } as const;
   await decodeStream({
-    decoders: context.decoders,
+    decoders: await context.decoders(),
     encoding: info.encoding,
     spans,
     chunks: blobRange(context, info, { start: byte, end, signal }),

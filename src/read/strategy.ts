@@ -1,9 +1,8 @@
 import type { Origin } from '../cache/tiered.js';
 import { layerInfo, type ReadContext } from './context.js';
-import { fillLayer } from './fill.js';
-import { layerOrigin } from './layer-origin.js';
+import type { LayerOriginOptions } from './layer-origin.js';
 import { type Lookups, layerLookups, spanLookups } from './lookups.js';
-import { spanOrigin } from './span-origin.js';
+import type { SpanOriginOptions } from './span-origin.js';
 import type { SpanUnit } from './units.js';
 
 /** `naive` is for measuring what the others save. */
@@ -47,11 +46,16 @@ export function createStrategist(context: ReadContext, strategy: 'layer' | 'span
     if (spans.size < AUTO_SPANS || spans.size < spanCount * AUTO_SHARE || spans.size === spanCount) return;
     if (!context.cache.room(uncompressedSize).lower) return;
     demanded.delete(layer);
-    const fill = fillLayer(context, layer, controller.signal).catch((error: unknown) => {
+    const fill = fillRest(layer).catch((error: unknown) => {
       // A read that needs one of these spans meets the same error and reports it.
       observer.emit({ type: 'debug', message: `filling a layer ended early: ${String(error)}` });
     });
     filling.set(layer, fill);
+  }
+
+  async function fillRest(layer: number): Promise<void> {
+    const { fillLayer } = await import('./fill.js');
+    await fillLayer(context, layer, controller.signal);
   }
 
   return {
@@ -84,5 +88,20 @@ export function createStrategist(context: ReadContext, strategy: 'layer' | 'span
       controller.abort();
       await Promise.all(filling.values());
     },
+  };
+}
+
+/** What only a miss needs is loaded with the first one: a warm read starts faster without it. */
+function spanOrigin(context: ReadContext, layer: number, options: SpanOriginOptions): Origin<SpanUnit> {
+  return async (missing, signal) => {
+    const { spanOrigin } = await import('./span-origin.js');
+    await spanOrigin(context, layer, options)(missing, signal);
+  };
+}
+
+function layerOrigin(context: ReadContext, layer: number, options: LayerOriginOptions): Origin<SpanUnit> {
+  return async (missing, signal) => {
+    const { layerOrigin } = await import('./layer-origin.js');
+    await layerOrigin(context, layer, options)(missing, signal);
   };
 }
