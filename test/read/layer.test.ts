@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { isClipError } from '../../src/errors.js';
@@ -35,10 +34,16 @@ for (const concurrent of [false, true]) {
   });
 }
 
-test('naive: 50 reads are 50 inflates of one fetched blob, and nothing is left behind', async () => {
+test('naive: 50 reads are 50 inflates of one fetched blob, and nothing is left behind', async (t) => {
+  const folder = temporaryFolder(t);
+  const { TMPDIR } = process.env;
+  process.env.TMPDIR = folder;
+  t.after(() => {
+    if (TMPDIR === undefined) delete process.env.TMPDIR;
+    else process.env.TMPDIR = TMPDIR;
+  });
   const image = fakeImage([{ files }], 32 * 1024);
   const { reader, receipt } = reading(image, { strategy: 'naive' });
-  const before = readdirSync(tmpdir()).filter((name) => name.startsWith('clip-naive-'));
   for (const [name, bytes] of Object.entries(files)) {
     assert.ok((await reader.readAll(await image.node(name))).equals(bytes));
   }
@@ -49,11 +54,7 @@ test('naive: 50 reads are 50 inflates of one fetched blob, and nothing is left b
   assert.equal(sums.lookups, 50);
   assert.equal(sums.misses, 50);
   assert.equal(sums.hitRate, 0);
-  const left = readdirSync(tmpdir()).filter((name) => name.startsWith('clip-naive-'));
-  assert.deepEqual(
-    left.filter((name) => !before.includes(name)),
-    [],
-  );
+  assert.deepEqual(readdirSync(folder), []);
 });
 
 test('layer: a new process finds the layer on disk', async (t) => {
