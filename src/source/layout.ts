@@ -1,63 +1,54 @@
-/** OCI image layouts: a directory with `oci-layout`, `index.json` and `blobs/<algorithm>/<hex>` (image-spec, image-layout.md). */
+/** OCI image layouts as directories. */
 
-import { open, readFile, stat } from 'node:fs/promises';
+import { open, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ClipError } from '../errors.js';
-import { abortError } from '../http/errors.js';
-import { silentObserver } from '../observer.js';
-import type { Descriptor } from '../oci/descriptor.js';
-import { MAX_DOCUMENT } from '../oci/json.js';
-import { digestOf, splitDigest } from '../reference/digest.js';
 import type { Selection } from '../reference/image-ref.js';
 import { printImage } from '../reference/print-image.js';
-import { selectManifest } from './select-manifest.js';
-import type { ImageSource, ManifestResult, ReadOptions } from './source.js';
-
-const CHUNK = 256 << 10;
-
-export interface LayoutOptions {
-  /** Directory of the layout. */
-  path: string;
-  select: Selection;
-}
+import type { ContentFile, ContentStore } from './content-store.js';
+import { createLayoutSource } from './layout-source.js';
+import type { ImageSource } from './source.js';
 
 /** Opens a layout. Throws NOT_FOUND (no directory) or CORRUPT_IMAGE (a directory that is no layout). */
-export async function openLayout({ path, select }: LayoutOptions): Promise<ImageSource> {
+export async function openLayout({
+  path,
+  select,
+}: {
+  path: string;
+  select: Selection;
+}): Promise<ImageSource> {
   await checkLayout(path);
-  const name = printImage({ transport: 'oci', path, select });
+  return createLayoutSource(directoryStore(path), {
+    name: printImage({ transport: 'oci', path, select }),
+    select,
+  });
+}
 
-  async function manifest(digest: string | undefined, options: ReadOptions = {}): Promise<ManifestResult> {
-    if (options.signal?.aborted === true) throw abortError(options.signal);
-    if (digest !== undefined) return await readManifest(digest, '', options);
-    const index = await readSmall(join(path, 'index.json'), 'index.json', options);
-    const chosen = selectManifest(index, select, name);
-    if (chosen === undefined) return { bytes: index, mediaType: '', digest: digestOf(index) };
-    return await readManifest(chosen.digest, chosen.mediaType, options);
-  }
-
-  async function readManifest(
-    digest: string,
-    mediaType: string,
-    options: ReadOptions,
-  ): Promise<ManifestResult> {
-    const bytes = await readSmall(blobPath(path, digest), `the manifest ${digest}`, options);
-    if (digestOf(bytes, splitDigest(digest).algorithm) !== digest) {
-      throw new ClipError('DIGEST_MISMATCH', `${name}: the manifest ${digest} does not have its digest`, {
-        hint: 'The layout is damaged; copy the image anew.',
-      });
-    }
-    return { bytes, mediaType, digest: digestOf(bytes) };
-  }
-
+function directoryStore(directory: string): ContentStore {
   return {
-    name,
-    manifest,
-    blob: (descriptor, options = {}) =>
-      readRange(path, descriptor, { start: options.offset ?? 0, end: descriptor.size }, options),
-    range: (descriptor, { offset, length }, options = {}) =>
-      readRange(path, descriptor, { start: offset, end: offset + length }, options),
+    open: (path) => openFile(join(directory, path)),
     async close() {},
   };
+}
+
+/** A file of the file system; undefined if it is not there. */
+export async function openFile(path: string): Promise<ContentFile | undefined> {
+  const handle = await open(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return undefined;
+    throw error;
+  });
+  if (handle === undefined) return undefined;
+  try {
+    const { size } = await handle.stat();
+    return {
+      size,
+      read: async (target, position) => (await handle.read(target, 0, target.length, position)).bytesRead,
+      close: () => handle.close(),
+    };
+  } catch (error) {
+    await handle.close();
+    throw error;
+  }
 }
 
 async function checkLayout(path: string): Promise<void> {
@@ -77,83 +68,4 @@ async function checkLayout(path: string): Promise<void> {
       hint: 'Make one with skopeo copy docker://IMAGE oci:DIR:TAG.',
     });
   }
-}
-
-/** The digest is validated, so its hex cannot leave the directory. */
-function blobPath(path: string, digest: string): string {
-  const { algorithm, hex } = splitDigest(digest);
-  return join(path, 'blobs', algorithm, hex);
-}
-
-async function readSmall(path: string, what: string, options: ReadOptions): Promise<Uint8Array> {
-  try {
-    const { size } = await stat(path);
-    if (size > MAX_DOCUMENT) throw new ClipError('LIMIT', `${what} is larger than 4 MiB`);
-    const bytes = await readFile(path);
-    (options.observer ?? silentObserver).emit({ type: 'fetched', bytes: bytes.length });
-    return bytes;
-  } catch (error) {
-    throw fileError(error, what);
-  }
-}
-
-async function* readRange(
-  path: string,
-  descriptor: Descriptor,
-  range: { start: number; end: number },
-  options: ReadOptions,
-): AsyncGenerator<Uint8Array> {
-  const { start, end } = range;
-  const what = `blob ${descriptor.digest}`;
-  if (!Number.isSafeInteger(end) || start < 0 || start > end || end > descriptor.size) {
-    throw new ClipError('CORRUPT_INDEX', `bytes ${start} to ${end} lie outside ${what}`, {
-      hint: 'The index does not fit the image; build it anew.',
-    });
-  }
-  const file = await open(blobPath(path, descriptor.digest)).catch((error: unknown) => {
-    throw fileError(error, what);
-  });
-  const observer = options.observer ?? silentObserver;
-  try {
-    const { size } = await file.stat();
-    if (size !== descriptor.size) {
-      throw new ClipError(
-        'CORRUPT_IMAGE',
-        `${what} has ${size} bytes, the manifest says ${descriptor.size}`,
-        {
-          hint: 'The layout is damaged; copy the image anew.',
-        },
-      );
-    }
-    // One buffer serves all chunks: a chunk is valid until the next one is asked for.
-    const buffer = Buffer.allocUnsafe(Math.min(CHUNK, end - start));
-    for (let position = start; position < end; ) {
-      if (options.signal?.aborted === true) throw abortError(options.signal);
-      const { bytesRead } = await file.read(buffer, 0, Math.min(buffer.length, end - position), position);
-      if (bytesRead === 0) {
-        throw new ClipError('CORRUPT_IMAGE', `${what} became shorter while it was read`);
-      }
-      observer.emit({ type: 'fetched', bytes: bytesRead });
-      position += bytesRead;
-      yield buffer.subarray(0, bytesRead);
-    }
-  } catch (error) {
-    throw fileError(error, what);
-  } finally {
-    await file.close();
-  }
-}
-
-function fileError(error: unknown, what: string): unknown {
-  if (error instanceof ClipError || !(error instanceof Error) || !('code' in error)) return error;
-  if (error.code === 'ENOENT' || error.code === 'ENOTDIR') {
-    return new ClipError('NOT_FOUND', `${what} is missing from the layout`, {
-      hint: 'The layout is incomplete; copy the image anew.',
-      cause: error,
-    });
-  }
-  return new ClipError('IO', `${what} cannot be read (${String(error.code)})`, {
-    hint: 'Check the layout’s permissions.',
-    cause: error,
-  });
 }

@@ -29,6 +29,22 @@ export async function openSource(image: ImageRef, options: OpenSourceOptions): P
       const { openLayout } = await import('./layout.js');
       return await openLayout(image);
     }
+    case 'oci-archive': {
+      const [{ openTarStore }, { createLayoutSource }] = await Promise.all([
+        import('./archive/tar-store.js'),
+        import('./layout-source.js'),
+      ]);
+      const store = await openTarStore(image.path);
+      return createLayoutSource(store, { name: printImage(image), select: image.select });
+    }
+    case 'docker-archive': {
+      const { openDockerArchive } = await import('./archive/docker-archive.js');
+      return await openDockerArchive(image);
+    }
+    case 'tar': {
+      const { openTarImage } = await import('./archive/tar-image.js');
+      return await openTarImage(image);
+    }
     default:
       throw new ClipError('UNSUPPORTED', `the transport ${image.transport}: cannot be read yet`, {
         hint: `Copy it into an OCI layout: skopeo copy ${printImage(image)} oci:DIR:TAG.`,

@@ -56,12 +56,10 @@ export async function resolveImage(
   if (top.document.kind === 'manifest') {
     const image = await walk.image(top);
     const { platform } = image.config;
-    // Without a choice to make, an image for another platform is still what was named; unless one was asked for.
-    if (
-      options.platform !== undefined &&
-      platform !== undefined &&
-      platformRank(wanted, platform) === undefined
-    ) {
+    // Without a choice to make, an image for another platform is still what was named; unless one was asked for. A bare tar does
+    // not know what it is for.
+    const isKnown = platform !== undefined && platform.architecture !== 'unknown';
+    if (options.platform !== undefined && isKnown && platformRank(wanted, platform) === undefined) {
       throw platformNotFound(source.name, wanted, [platform]);
     }
     return finish(image, platform ?? wanted);

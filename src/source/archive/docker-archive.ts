@@ -1,0 +1,179 @@
+/**
+ * What `docker save`, podman and skopeo write as docker-archive: `manifest.json` names each image's config and layer tars. There
+ * is no OCI manifest in it; one is made that depends on nothing but the config and the layers.
+ */
+
+import { createHash } from 'node:crypto';
+import { ClipError, isClipError } from '../../errors.js';
+import { detectEncoding, MAGIC_LENGTH } from '../../inflate/detect.js';
+import type { Descriptor } from '../../oci/descriptor.js';
+import { asArray, asObject, asText, corrupt, own } from '../../oci/json.js';
+import { parseConfig } from '../../oci/parse-config.js';
+import { digestOf } from '../../reference/digest.js';
+import type { Selection } from '../../reference/image-ref.js';
+import { quote } from '../../reference/invalid.js';
+import { parseReference } from '../../reference/parse-reference.js';
+import { printFamiliar, printImage } from '../../reference/print-image.js';
+import { type ContentStore, readDocument, readFileRange } from '../content-store.js';
+import type { ImageSource, ManifestResult, ReadOptions } from '../source.js';
+import { makeManifest } from './make-manifest.js';
+import { openTarStore } from './tar-store.js';
+
+interface SavedImage {
+  config: string;
+  tags: readonly string[];
+  layers: readonly string[];
+}
+
+interface Opened {
+  manifest: ManifestResult;
+  /** Digest of the config and of each layer → path in the archive. */
+  paths: ReadonlyMap<string, string>;
+}
+
+/** Opens an archive; its tar headers are walked now. Throws as `openTarStore`, or CORRUPT_IMAGE. */
+export async function openDockerArchive(options: { path: string; select: Selection }): Promise<ImageSource> {
+  const { path, select } = options;
+  const name = printImage({ transport: 'docker-archive', path, select });
+  const store = await openTarStore(path);
+  let opened: Promise<Opened> | undefined;
+
+  /** The layers' digests are needed to find them: they are made once, when first asked for. */
+  async function openOnce(read: ReadOptions): Promise<Opened> {
+    opened ??= openImage(store, { name, select, read });
+    try {
+      return await opened;
+    } catch (error) {
+      // A reader that gave up must not decide for those who come after it.
+      if (isClipError(error, 'INTERRUPTED')) opened = undefined;
+      throw error;
+    }
+  }
+
+  async function* read(
+    descriptor: Descriptor,
+    range: { start: number; end: number },
+    options: ReadOptions,
+  ): AsyncGenerator<Uint8Array> {
+    const { paths } = await openOnce(options);
+    const what = `blob ${descriptor.digest}`;
+    const found = paths.get(descriptor.digest);
+    if (found === undefined) {
+      throw new ClipError('NOT_FOUND', `${what} is not in ${name}`, {
+        hint: 'Is this the archive of the same image?',
+      });
+    }
+    yield* readFileRange(store, found, { ...range, size: descriptor.size }, { ...options, what });
+  }
+
+  return {
+    name,
+    async manifest(digest, options = {}) {
+      const { manifest } = await openOnce(options);
+      if (digest === undefined || digest === manifest.digest) return manifest;
+      throw new ClipError('NOT_FOUND', `the manifest ${digest} is not in ${name}`, {
+        hint: 'An archive of docker save holds no manifests; name the image by its tag.',
+      });
+    },
+    blob: (descriptor, options = {}) =>
+      read(descriptor, { start: options.offset ?? 0, end: descriptor.size }, options),
+    range: (descriptor, { offset, length }, options = {}) =>
+      read(descriptor, { start: offset, end: offset + length }, options),
+    close: () => store.close(),
+  };
+}
+
+async function openImage(
+  store: ContentStore,
+  options: { name: string; select: Selection; read: ReadOptions },
+): Promise<Opened> {
+  const { name, select, read } = options;
+  const listing = await readDocument(store, 'manifest.json', {
+    ...read,
+    what: `the manifest.json of ${name}`,
+  });
+  const image = selectImage(parseListing(listing), select, name);
+  const config = await readDocument(store, image.config, { ...read, what: `the config of ${name}` });
+  const { diffIds } = parseConfig(config);
+  if (diffIds.length !== image.layers.length) {
+    throw corrupt(name, `names ${image.layers.length} layers, its config ${diffIds.length} diffIDs`);
+  }
+  const paths = new Map([[digestOf(config), image.config]]);
+  const layers: Descriptor[] = [];
+  for (const [i, path] of image.layers.entries()) {
+    const layer = await describeLayer(store, path, { ...read, diffId: diffIds[i]! });
+    layers.push(layer);
+    paths.set(layer.digest, path);
+  }
+  return { manifest: makeManifest(config, layers), paths };
+}
+
+/** A plain layer's digest is its diffID. A compressed one (other tools write them) has to be hashed. */
+async function describeLayer(
+  store: ContentStore,
+  path: string,
+  options: ReadOptions & { diffId: string },
+): Promise<Descriptor> {
+  const { diffId, ...read } = options;
+  const what = `the layer ${quote(path)}`;
+  const file = await store.open(path);
+  if (file === undefined)
+    throw new ClipError('NOT_FOUND', `${what} is missing`, { hint: 'The archive is incomplete.' });
+  const { size } = file;
+  const head = new Uint8Array(Math.min(MAGIC_LENGTH, size));
+  await file.read(head, 0);
+  await file.close();
+  const encoding = detectEncoding(head, true) ?? 'plain';
+  const base = 'application/vnd.oci.image.layer.v1.tar';
+  if (encoding === 'plain') return { mediaType: base, digest: diffId, size };
+  const hash = createHash('sha256');
+  for await (const chunk of readFileRange(store, path, { start: 0, end: size }, { ...read, what }))
+    hash.update(chunk);
+  return { mediaType: `${base}+${encoding}`, digest: `sha256:${hash.digest('hex')}`, size };
+}
+
+function parseListing(bytes: Uint8Array): SavedImage[] {
+  const what = 'manifest.json';
+  let value: unknown;
+  try {
+    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+  } catch {
+    throw corrupt(what, 'is not JSON');
+  }
+  return asArray(value, what, 4096).map((entry, i) => {
+    const object = asObject(entry, `${what}[${i}]`);
+    const texts = (key: string): string[] =>
+      asArray(own(object, key) ?? [], `${what}[${i}].${key}`, 1024).map((text) =>
+        asText(text, `${what}[${i}].${key}`),
+      );
+    return {
+      config: asText(own(object, 'Config'), `${what}[${i}].Config`),
+      tags: texts('RepoTags'),
+      layers: texts('Layers'),
+    };
+  });
+}
+
+function selectImage(images: readonly SavedImage[], select: Selection, name: string): SavedImage {
+  const found = findImage(images, select);
+  if (found !== undefined) return found;
+  const listed = images.slice(0, 20).map(({ tags }, i) => tags[0] ?? `@${i}`);
+  throw new ClipError('NOT_FOUND', `${name}: ${images.length} images, none of them meant`, {
+    hint: `It has: ${listed.map((tag) => quote(tag).slice(1, -1)).join(', ')}. Choose one with :NAME after the file.`,
+  });
+}
+
+function findImage(images: readonly SavedImage[], { name, number }: Selection): SavedImage | undefined {
+  if (number !== undefined) return images[number];
+  if (name === undefined) return images.length === 1 ? images[0] : undefined;
+  return images.find(({ tags }) => tags.some((tag) => sameName(tag, name)));
+}
+
+/** Tools write `debian:12` or `docker.io/library/debian:12`. */
+function sameName(tag: string, name: string): boolean {
+  try {
+    return printFamiliar(parseReference(tag)) === name;
+  } catch {
+    return tag === name;
+  }
+}

@@ -1,0 +1,135 @@
+/** The members of a tar file on disk as a content store, read in place: headers are walked, data is stepped over by seeking. */
+
+import { byteStringToText } from '../../bytes.js';
+import { ClipError } from '../../errors.js';
+import { abortError } from '../../http/errors.js';
+import { detectEncoding, MAGIC_LENGTH } from '../../inflate/detect.js';
+import { createTarWalker } from '../../tar/walk.js';
+import { type Entry, extentsOf } from '../../tree/entry.js';
+import { type ContentFile, type ContentStore, fileError } from '../content-store.js';
+import { openFile } from '../layout.js';
+import type { ReadOptions } from '../source.js';
+
+const BLOCK = 512;
+const READ = 64 << 10;
+const ZEROS = new Uint8Array(1 << 20);
+/** An archive of images has a few files per layer. */
+const MAX_MEMBERS = 100_000;
+/** Old `docker save` archives link layers to one another; no chain is longer than the layers. */
+const MAX_LINKS = 1024;
+
+type Member = { offset: number; size: number } | { link: string };
+
+/** Opens a tar file. Throws NOT_FOUND, IO, CORRUPT_TAR, LIMIT, or UNSUPPORTED for a compressed one. */
+export async function openTarStore(path: string, options: ReadOptions = {}): Promise<ContentStore> {
+  const what = `the archive ${JSON.stringify(path)}`;
+  const file = await openFile(path).catch((error: unknown) => {
+    throw fileError(error, what);
+  });
+  if (file === undefined)
+    throw new ClipError('NOT_FOUND', `${what} does not exist`, { hint: 'Check the path.' });
+  try {
+    await checkPlain(file, what);
+    const members = await walkMembers(file, options);
+    return { open: async (name) => openMember(file, members, name), close: () => file.close() };
+  } catch (error) {
+    await file.close();
+    throw fileError(error, what);
+  }
+}
+
+async function checkPlain(file: ContentFile, what: string): Promise<void> {
+  const head = new Uint8Array(Math.min(MAGIC_LENGTH, file.size));
+  await file.read(head, 0);
+  const encoding = detectEncoding(head, true);
+  if (encoding === 'plain' || encoding === undefined) return;
+  throw new ClipError('UNSUPPORTED', `${what} is compressed (${encoding}) and cannot be read in the middle`, {
+    hint: `Decompress it first: ${encoding === 'gzip' ? 'gunzip' : 'unzstd'} FILE.`,
+  });
+}
+
+/** Every member's place. The walker is given zeros instead of file data, which it does not look at. */
+async function walkMembers(file: ContentFile, options: ReadOptions): Promise<Map<string, Member>> {
+  const members = new Map<string, Member>();
+  let last: Entry | undefined;
+  const walker = createTarWalker({
+    entry(entry) {
+      last = entry;
+      addMember(members, entry);
+    },
+  });
+  const buffer = new Uint8Array(READ);
+  for (let position = 0; position < file.size; ) {
+    if (options.signal?.aborted === true) throw abortError(options.signal);
+    const count = await file.read(buffer, position);
+    if (count === 0) break;
+    let at = 0;
+    while (at < count) {
+      const block = buffer.subarray(at, Math.min(at + BLOCK, count));
+      last = undefined;
+      walker.push(block);
+      at += block.length;
+      const entry = last as Entry | undefined;
+      // Sparse members carry maps and holes; their stored bytes are walked as they are.
+      if (entry?.type !== 'file' || entry.extents !== undefined || entry.size === 0) continue;
+      if (entry.size > file.size - position - at) throw truncated();
+      const data = Math.ceil(entry.size / BLOCK) * BLOCK;
+      for (let left = data; left > 0; left -= ZEROS.length)
+        walker.push(ZEROS.subarray(0, Math.min(left, ZEROS.length)));
+      at += data;
+    }
+    position += at;
+  }
+  walker.end();
+  return members;
+}
+
+function truncated(): ClipError {
+  return new ClipError('CORRUPT_TAR', 'the archive ends in the middle of a file', {
+    hint: 'The copy is incomplete; copy the image anew.',
+  });
+}
+
+/** The last of several members of one name wins, as it would when unpacked. */
+function addMember(members: Map<string, Member>, entry: Entry): void {
+  const name = byteStringToText(entry.path);
+  const [extent, ...others] = extentsOf(entry);
+  if (entry.type === 'file' && others.length === 0) {
+    members.set(name, { offset: extent?.offset ?? entry.position, size: entry.size });
+  } else if (entry.type === 'hardlink') {
+    members.set(name, { link: byteStringToText(entry.link) });
+  } else if (entry.type === 'symlink') {
+    members.set(name, { link: resolveLink(name, byteStringToText(entry.link)) });
+  }
+  if (members.size > MAX_MEMBERS) {
+    throw new ClipError('LIMIT', `the archive has more than ${MAX_MEMBERS} files`, {
+      hint: 'Is this an archive of images? A root file system is tar:FILE.',
+    });
+  }
+}
+
+/** A relative link from its folder; it never leaves the archive, since only members can be found. */
+function resolveLink(name: string, link: string): string {
+  const parts = link.startsWith('/') ? [] : name.split('/').slice(0, -1);
+  for (const part of link.split('/')) {
+    if (part === '..') parts.pop();
+    else if (part !== '' && part !== '.') parts.push(part);
+  }
+  return parts.join('/');
+}
+
+function openMember(file: ContentFile, members: Map<string, Member>, name: string): ContentFile | undefined {
+  let member = members.get(name);
+  for (let links = 0; member !== undefined && 'link' in member; links++) {
+    if (links > MAX_LINKS) return undefined;
+    member = members.get(member.link);
+  }
+  if (member === undefined) return undefined;
+  const { offset, size } = member;
+  return {
+    size,
+    read: (target, position) =>
+      file.read(target.subarray(0, Math.max(0, size - position)), offset + position),
+    async close() {},
+  };
+}

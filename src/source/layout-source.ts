@@ -1,0 +1,64 @@
+/** An OCI image layout in any content store (image-spec, image-layout.md). */
+
+import { ClipError } from '../errors.js';
+import type { Descriptor } from '../oci/descriptor.js';
+import { digestOf, splitDigest } from '../reference/digest.js';
+import type { Selection } from '../reference/image-ref.js';
+import { type ContentStore, readDocument, readFileRange } from './content-store.js';
+import { selectManifest } from './select-manifest.js';
+import type { ImageSource, ManifestResult, ReadOptions } from './source.js';
+
+export interface LayoutSourceOptions {
+  /** Printable transport and reference. */
+  name: string;
+  select: Selection;
+}
+
+/** The source takes the store over and closes it. */
+export function createLayoutSource(store: ContentStore, { name, select }: LayoutSourceOptions): ImageSource {
+  async function manifest(digest: string | undefined, options: ReadOptions = {}): Promise<ManifestResult> {
+    if (digest !== undefined) return await readManifest(digest, '', options);
+    const index = await readDocument(store, 'index.json', { ...options, what: `the index.json of ${name}` });
+    const chosen = selectManifest(index, select, name);
+    if (chosen === undefined) return { bytes: index, mediaType: '', digest: digestOf(index) };
+    return await readManifest(chosen.digest, chosen.mediaType, options);
+  }
+
+  async function readManifest(
+    digest: string,
+    mediaType: string,
+    options: ReadOptions,
+  ): Promise<ManifestResult> {
+    const bytes = await readDocument(store, blobPath(digest), { ...options, what: `the manifest ${digest}` });
+    if (digestOf(bytes, splitDigest(digest).algorithm) !== digest) {
+      throw new ClipError('DIGEST_MISMATCH', `${name}: the manifest ${digest} does not have its digest`, {
+        hint: 'The layout is damaged; copy the image anew.',
+      });
+    }
+    return { bytes, mediaType, digest: digestOf(bytes) };
+  }
+
+  function read(
+    { digest, size }: Descriptor,
+    range: { start: number; end: number },
+    options: ReadOptions,
+  ): AsyncIterable<Uint8Array> {
+    return readFileRange(store, blobPath(digest), { ...range, size }, { ...options, what: `blob ${digest}` });
+  }
+
+  return {
+    name,
+    manifest,
+    blob: (descriptor, options = {}) =>
+      read(descriptor, { start: options.offset ?? 0, end: descriptor.size }, options),
+    range: (descriptor, { offset, length }, options = {}) =>
+      read(descriptor, { start: offset, end: offset + length }, options),
+    close: () => store.close(),
+  };
+}
+
+/** The digest is validated, so its hex cannot leave the store. */
+function blobPath(digest: string): string {
+  const { algorithm, hex } = splitDigest(digest);
+  return `blobs/${algorithm}/${hex}`;
+}

@@ -1,0 +1,175 @@
+import assert from 'node:assert/strict';
+import { mkdir, mkdtemp, readFile, rm, symlink, truncate, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { gunzipSync, gzipSync } from 'node:zlib';
+import { type ErrorCode, isClipError } from '../../src/errors.js';
+import { DEFAULT_CONNECTION } from '../../src/http/options.js';
+import { parseImage } from '../../src/reference/parse-image.js';
+import { openSource } from '../../src/source/open.js';
+import { resolveImage } from '../../src/source/resolve-image.js';
+import type { ImageSource } from '../../src/source/source.js';
+import { missingPrograms, run } from '../support/docker-registry.js';
+import { sha256 } from '../support/registry-store.js';
+import { collect, noise } from '../support/test-image.js';
+
+const missing = missingPrograms('skopeo', 'umoci', 'tar', 'zstd');
+const skip = missing === undefined ? false : `needs ${missing}`;
+
+const open = (text: string): Promise<ImageSource> =>
+  openSource(parseImage(text), { connection: DEFAULT_CONNECTION, offline: true });
+const fails =
+  (wanted: ErrorCode, hint = /./) =>
+  (error: unknown) => {
+    assert.ok(isClipError(error, wanted), String(error));
+    assert.match(error.hint ?? '', hint);
+    return true;
+  };
+
+async function workFolder(t: TestContext): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'clip-archive-'));
+  t.after(() => rm(folder, { recursive: true }));
+  return folder;
+}
+
+async function makeLayout(folder: string): Promise<string> {
+  const layout = join(folder, 'layout');
+  const image = `${layout}:v1`;
+  await run('umoci', ['init', '--layout', layout]);
+  await run('umoci', ['new', '--image', image]);
+  for (const seed of [1, 2]) {
+    const file = join(folder, `file-${seed}`);
+    await writeFile(file, noise(300_000 * seed, seed));
+    await run('umoci', ['insert', '--rootless', '--image', image, file, `/data/${seed}`]);
+  }
+  return image;
+}
+
+/** Every layer's uncompressed bytes, read in ranges of an odd length. */
+async function layersOf(source: ImageSource): Promise<Buffer[]> {
+  const { layers, diffIds } = await resolveImage(source);
+  const contents: Buffer[] = [];
+  for (const [i, layer] of layers.entries()) {
+    const parts: Buffer[] = [];
+    for (let offset = 0; offset < layer.size; offset += 77_777) {
+      const length = Math.min(77_777, layer.size - offset);
+      parts.push(await collect(source.range(layer, { offset, length })));
+    }
+    const blob = Buffer.concat(parts);
+    assert.equal(sha256(blob), layer.digest);
+    assert.deepEqual(await collect(source.blob(layer)), blob);
+    const plain = layer.mediaType.endsWith('gzip') ? gunzipSync(blob) : blob;
+    assert.equal(sha256(plain), diffIds[i]);
+    contents.push(plain);
+  }
+  return contents;
+}
+
+test('oci-archive and docker-archive give the layers of the layout, in place', { skip }, async (t) => {
+  const folder = await workFolder(t);
+  const layout = await makeLayout(folder);
+  const wanted = await layersOf(await open(`oci:${layout}`));
+  assert.equal(wanted.length, 2);
+  const [oci, docker] = [join(folder, 'oci.tar'), join(folder, 'docker.tar')];
+  await run('skopeo', ['copy', '--quiet', `oci:${layout}`, `oci-archive:${oci}:v1`]);
+  await run('skopeo', ['copy', '--quiet', `oci:${layout}`, `docker-archive:${docker}:demo:v1`]);
+  for (const text of [
+    `oci-archive:${oci}:v1`,
+    `oci-archive:${oci}`,
+    `docker-archive:${docker}`,
+    `docker-archive:${docker}:demo:v1`,
+    `docker-archive:${docker}:@0`,
+  ]) {
+    const source = await open(text);
+    assert.deepEqual(await layersOf(source), wanted, text);
+    await source.close();
+  }
+  const a = await resolveImage(await open(`oci:${layout}`));
+  const whole = await open(`oci-archive:${oci}`);
+  assert.deepEqual(await resolveImage(whole), a);
+  await whole.close();
+  const missingTag = await open(`docker-archive:${docker}:other:v1`);
+  await assert.rejects(resolveImage(missingTag), fails('NOT_FOUND', /demo:v1/));
+  await missingTag.close();
+});
+
+test('an old docker save archive, whose equal layers are links; a layer that is compressed', {
+  skip,
+}, async (t) => {
+  const folder = await workFolder(t);
+  const image = await makeLayout(folder);
+  const [one, two] = (await layersOf(await open(`oci:${image}`))) as [Buffer, Buffer];
+  const root = join(folder, 'saved');
+  for (const name of ['a', 'b', 'c']) await mkdir(join(root, name), { recursive: true });
+  await writeFile(join(root, 'a', 'layer.tar'), one);
+  await symlink('../a/layer.tar', join(root, 'b', 'layer.tar'));
+  await writeFile(join(root, 'c', 'layer.tar'), gzipSync(two));
+  const diffIds = [one, one, two].map((bytes) => sha256(bytes));
+  await writeFile(
+    join(root, 'config.json'),
+    JSON.stringify({ os: 'linux', architecture: 'amd64', rootfs: { diff_ids: diffIds } }),
+  );
+  const layers = ['a', 'b', 'c'].map((name) => `${name}/layer.tar`);
+  await writeFile(
+    join(root, 'manifest.json'),
+    JSON.stringify([{ Config: 'config.json', RepoTags: ['docker.io/library/demo:v1'], Layers: layers }]),
+  );
+  const archive = join(folder, 'saved.tar');
+  await run('tar', ['-C', root, '-cf', archive, '.']);
+  const source = await open(`docker-archive:${archive}:demo:v1`);
+  assert.deepEqual(await layersOf(source), [one, one, two]);
+  await source.close();
+  await truncate(archive, 100_000);
+  await assert.rejects(open(`docker-archive:${archive}`), fails('CORRUPT_TAR'));
+});
+
+test('a bare root file system tar is an image of one layer: plain, gzip, zstd', { skip }, async (t) => {
+  const folder = await workFolder(t);
+  await writeFile(join(folder, 'x'), noise(500_000));
+  const tar = join(folder, 'root.tar');
+  await run('tar', ['-C', folder, '-cf', tar, 'x']);
+  const plain = await readFile(tar);
+  await writeFile(`${tar}.gz`, gzipSync(plain));
+  await run('zstd', ['-q', '-o', `${tar}.zst`, tar]);
+  for (const [suffix, type] of [
+    ['', ''],
+    ['.gz', '+gzip'],
+    ['.zst', '+zstd'],
+  ]) {
+    const source = await open(`tar:${tar}${suffix}`);
+    const image = await resolveImage(source);
+    assert.deepEqual(image.diffIds, [sha256(plain)]);
+    assert.equal(image.layers[0]?.mediaType, `application/vnd.oci.image.layer.v1.tar${type}`);
+    const file = await readFile(`${tar}${suffix}`);
+    assert.equal(image.layers[0]?.digest, sha256(file));
+    assert.deepEqual(await collect(source.blob(image.layers[0]!)), file);
+    assert.equal(
+      (await resolveImage(source, { platform: 'linux/s390x' })).manifestDigest,
+      image.manifestDigest,
+    );
+    await source.close();
+    // An index that exists reads without hashing the file again.
+    const again = await open(`tar:${tar}${suffix}`);
+    const range = { offset: 1000, length: 3000 };
+    assert.deepEqual(await collect(again.range(image.layers[0]!, range)), file.subarray(1000, 4000));
+    await again.close();
+  }
+});
+
+test('what cannot be read says so', async (t) => {
+  const folder = await workFolder(t);
+  const file = join(folder, 'x.tar');
+  for (const transport of ['oci-archive', 'docker-archive', 'tar']) {
+    await assert.rejects(open(`${transport}:${file}`), fails('NOT_FOUND'));
+  }
+  await writeFile(file, gzipSync(Buffer.alloc(1024)));
+  await assert.rejects(open(`oci-archive:${file}`), fails('UNSUPPORTED', /gunzip/));
+  await writeFile(file, noise(2000));
+  await assert.rejects(open(`docker-archive:${file}`), fails('CORRUPT_TAR'));
+  await writeFile(file, Buffer.alloc(1024));
+  const empty = await open(`oci-archive:${file}`);
+  await assert.rejects(resolveImage(empty), fails('NOT_FOUND'));
+  await empty.close();
+  await assert.rejects(open('docker-daemon:debian'), fails('UNSUPPORTED', /skopeo/));
+});
