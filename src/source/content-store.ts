@@ -31,7 +31,7 @@ export async function readDocument(
   const file = await openOrThrow(store, path, options.what);
   try {
     if (file.size > MAX_DOCUMENT) throw new ClipError('LIMIT', `${options.what} is larger than 4 MiB`);
-    const bytes = new Uint8Array(file.size);
+    const bytes = Buffer.alloc(file.size);
     for (let position = 0; position < bytes.length; ) {
       position += await readSome(file, bytes.subarray(position), { ...options, position });
     }
