@@ -1,3 +1,4 @@
+import { escapeName } from '../escape.js';
 import { comparePaths, type Entry } from '../tree/entry.js';
 import { encodeBlock, encodeBytes } from './block-encoder.js';
 import { ByteWriter } from './byte-writer.js';
@@ -94,7 +95,7 @@ function checkEntry(entry: Entry, before: Entry | undefined, uncompressedSize: n
   if (entry.link.length > MAX_PATH) throw beyondLimit(`a link target has ${entry.link.length} bytes`);
   const owner = Math.max(entry.uname.length, entry.gname.length);
   if (owner > MAX_OWNER_NAME) throw beyondLimit(`a user or group name has ${owner} bytes`);
-  check(isCleanPath(entry.path), `path ${JSON.stringify(entry.path)} is not clean`);
+  check(isCleanPath(entry.path), `path ${escapeName(entry.path)} is not clean`);
   check(ENTRY_TYPES.includes(entry.type), `type ${entry.type}`);
   check(Number.isInteger(entry.mode) && entry.mode >= 0 && entry.mode <= 0o7777, `mode ${entry.mode}`);
   check(entry.mtimeNanos >= 0 && entry.mtimeNanos < 1e9, `nanoseconds ${entry.mtimeNanos}`);

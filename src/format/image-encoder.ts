@@ -49,7 +49,12 @@ export function encodeImage(parts: ImageParts): Uint8Array[] {
   const numbers = new Map<string, number>();
   layers.forEach(({ facts, head }, i) => {
     check(facts.spacing === parts.spacing, `layer ${i} has spacing ${facts.spacing}`);
-    if (numbers.has(facts.digest)) return;
+    const known = numbers.get(facts.digest);
+    if (known !== undefined) {
+      const { directoryDigest } = sections[known - 1]!.head;
+      check(head.directoryDigest.equals(directoryDigest), `layer ${facts.digest} has two different sections`);
+      return;
+    }
     // The image's own section is number 0.
     numbers.set(facts.digest, sections.length + 1);
     sections.push({ bytes: parts.layers[i]!.section, head });
@@ -82,9 +87,9 @@ export function encodeImage(parts: ImageParts): Uint8Array[] {
     { id: STREAM.manifest, blocks: encodeBytes(parts.manifest) },
     { id: STREAM.config, blocks: encodeBytes(parts.config) },
   ]);
-  const all = [image, ...sections.map(({ bytes }) => bytes)];
+  const all = [{ bytes: image, head: readHead(image, 'image section') }, ...sections];
   const minor = Math.max(FORMAT_MINOR, ...layers.map(({ head }) => head.minor));
-  return [encodeFileHead(all.map(toRecord), { sourceHint: parts.sourceHint, minor }), ...all];
+  return [encodeFileHead(all.map(toRecord), { sourceHint: parts.sourceHint, minor }), ...all.map(({ bytes }) => bytes)];
 }
 
 function readLayer(section: Uint8Array, where: string): { facts: LayerFacts; head: SectionHead } {
@@ -99,8 +104,7 @@ function readHead(section: Uint8Array, where: string): SectionHead {
   return readSectionDirectory(Buffer.from(directory), preamble, where);
 }
 
-function toRecord(section: Uint8Array): SectionRecord {
-  const { directoryLength, directoryDigest } = readPreamble(section.subarray(0, PREAMBLE_BYTES), 'section');
-  const { type, info } = readHead(section, 'section');
-  return { type, length: section.length, directoryLength, directoryDigest, info };
+function toRecord({ bytes, head }: { bytes: Uint8Array; head: SectionHead }): SectionRecord {
+  const { type, info, directoryLength, directoryDigest } = head;
+  return { type, length: bytes.length, directoryLength, directoryDigest, info };
 }

@@ -1,5 +1,6 @@
 import type { ByteString } from '../bytes.js';
 import { comparePaths, type Entry } from '../tree/entry.js';
+import { escapeName } from '../escape.js';
 import { BlockCache } from './block-cache.js';
 import { corruptIndex } from './corrupt.js';
 import { decodeEntries, type EntryBlock, type Place } from './entries-decode.js';
@@ -161,7 +162,7 @@ export class LayerSection {
     row: number,
     places: { xattrs: Place | undefined; extents: Place | undefined },
   ): Promise<Entry> {
-    const where = `${this.where}, extras of ${JSON.stringify(block.paths[row])}`;
+    const where = `${this.where}, extras of ${escapeName(block.paths[row]!)}`;
     const xattrs = places.xattrs && (await this.#xattrs(block, places.xattrs, where));
     if (!places.extents) return block.entry(row, { xattrs });
     const { position, size } = block.entry(row);

@@ -195,9 +195,14 @@ export class MergedTree {
     if (layer < 0) return this.#synthetic(place);
     const section = this.#layer(layer);
     const target = block.targets.get(row);
-    if (section instanceof Promise || target) return this.#slowNode(place);
+    if (section instanceof Promise) {
+      return this.#slowNode(
+        place,
+        section.then((opened) => opened.entry(block.entries[row]!)),
+      );
+    }
     const entry = section.entry(block.entries[row]!);
-    if (entry instanceof Promise) return this.#slowNode(place);
+    if (target || entry instanceof Promise) return this.#slowNode(place, entry);
     if (entry.type === 'hardlink') throw this.#brokenLink(index);
     return {
       path: block.paths.get(row) ?? entry.path,
@@ -209,10 +214,10 @@ export class MergedTree {
   }
 
   /** Like `#node`, for what has to wait or is a hard link. */
-  async #slowNode({ index, block, row }: Place): Promise<Node> {
+  async #slowNode({ index, block, row }: Place, entryOfName: Entry | Promise<Entry>): Promise<Node> {
     const ref = { layer: block.layers[row]!, entry: block.entries[row]! };
     const target = block.targets.get(row);
-    const own = await (await this.#layer(ref.layer)).entry(ref.entry);
+    const own = await entryOfName;
     if ((own.type === 'hardlink') !== (target !== undefined)) throw this.#brokenLink(index);
     const data = target ?? ref;
     const entry = target ? await (await this.#layer(target.layer)).entry(target.entry) : own;

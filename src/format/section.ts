@@ -131,9 +131,8 @@ export interface Stream {
   digests: Buffer;
 }
 
-export interface SectionHead {
+export interface SectionHead extends Preamble {
   type: number;
-  minor: number;
   info: Buffer;
   streams: ReadonlyMap<number, Stream>;
   /** Bytes of the section: preamble, directory and all blocks. */
@@ -165,7 +164,7 @@ export function readSectionDirectory(bytes: Buffer, preamble: Preamble, where: s
     if (name !== undefined) streams.set(id, stream);
   }
   reader.done();
-  return { type, minor: preamble.minor, info, streams, length: offset };
+  return { ...preamble, type, info, streams, length: offset };
 }
 
 function readStream(
