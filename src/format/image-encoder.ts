@@ -89,7 +89,10 @@ export function encodeImage(parts: ImageParts): Uint8Array[] {
   ]);
   const all = [{ bytes: image, head: readHead(image, 'image section') }, ...sections];
   const minor = Math.max(FORMAT_MINOR, ...layers.map(({ head }) => head.minor));
-  return [encodeFileHead(all.map(toRecord), { sourceHint: parts.sourceHint, minor }), ...all.map(({ bytes }) => bytes)];
+  return [
+    encodeFileHead(all.map(toRecord), { sourceHint: parts.sourceHint, minor }),
+    ...all.map(({ bytes }) => bytes),
+  ];
 }
 
 function readLayer(section: Uint8Array, where: string): { facts: LayerFacts; head: SectionHead } {

@@ -1,6 +1,6 @@
 import type { ByteString } from '../bytes.js';
-import { comparePaths, type Entry } from '../tree/entry.js';
 import { escapeName } from '../escape.js';
+import { comparePaths, type Entry } from '../tree/entry.js';
 import { BlockCache } from './block-cache.js';
 import { corruptIndex } from './corrupt.js';
 import { decodeEntries, type EntryBlock, type Place } from './entries-decode.js';

@@ -6,7 +6,14 @@ import { FILE_MAGIC, HEADER_BYTES } from '../../src/format/file-head.js';
 import { bufferSource } from '../../src/format/head-source.js';
 import { openLayerSection } from '../../src/format/layer-section.js';
 import { openIndex } from '../../src/format/open-index.js';
-import { forgeDirectory, forgeFileDirectory, putTogether, replaceSection, split, takeApart } from '../support/forge.js';
+import {
+  forgeDirectory,
+  forgeFileDirectory,
+  putTogether,
+  replaceSection,
+  split,
+  takeApart,
+} from '../support/forge.js';
 import { imageArbitrary, type TestImage } from '../support/index-arbitraries.js';
 import { encodeFile, readAll } from '../support/index-file.js';
 
@@ -49,7 +56,7 @@ test('every damaged byte is found, or changes no answer', async () => {
   let unnoticed = 0;
   for (let at = 0; at < file.length; at++) {
     const damaged = Buffer.from(file);
-    damaged[at]! ^= 1 << at % 8;
+    damaged[at]! ^= 1 << (at % 8);
     const answer = await ask(damaged);
     if (answer === 'refused') continue;
     unnoticed++;

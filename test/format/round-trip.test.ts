@@ -63,7 +63,12 @@ test('walk of a path is the node and all below it; children are what is one leve
       const index = await openIndex(bufferSource(encodeFile(image)));
       const paths = image.nodes.map((node) => node.path as string);
       const node = paths[pick % paths.length]!;
-      for (const path of [node, node.slice(0, node.lastIndexOf('/') + 1).slice(0, -1), `${node}x`, 'nowhere']) {
+      for (const path of [
+        node,
+        node.slice(0, node.lastIndexOf('/') + 1).slice(0, -1),
+        `${node}x`,
+        'nowhere',
+      ]) {
         const walked: string[] = [];
         for await (const batch of index.walk(path as ByteString)) walked.push(...batch.map((n) => n.path));
         const below = path === '' ? '' : `${path}/`;

@@ -1,5 +1,5 @@
-import { encodeBlock } from '../../src/format/block-encoder.js';
 import { openBlock } from '../../src/format/block-decoder.js';
+import { encodeBlock } from '../../src/format/block-encoder.js';
 import { ByteWriter } from '../../src/format/byte-writer.js';
 import { sha256 } from '../../src/format/digest.js';
 import {

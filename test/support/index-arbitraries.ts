@@ -167,7 +167,9 @@ function finish(
   made: { entries: Entry[]; spans: TestLayer['spans']; size: number; uncompressedSize: number },
 ): TestLayer {
   const { entries, spans, size, uncompressedSize } = made;
-  const name = createHash('sha256').update(JSON.stringify([entries, size, spans])).digest('hex');
+  const name = createHash('sha256')
+    .update(JSON.stringify([entries, size, spans]))
+    .digest('hex');
   const result = {
     digest: `sha256:${name}`,
     diffId: `sha512:${name}${name}`,
