@@ -12,6 +12,8 @@ export interface HttpRequest extends Pick<Exchange, 'method' | 'url' | 'body' | 
   /** Names in lower case. `authorization` never leaves the URL's own origin. */
   headers?: Readonly<Record<string, string>>;
   observer?: Exchange['observer'] | undefined;
+  /** A request that changes nothing although its method is not GET or HEAD: it may be sent again. */
+  isSafe?: boolean | undefined;
   /** Attempts in all, instead of the connection's `tries`. */
   tries?: number | undefined;
   /** Failures that are not tried again here, because the caller knows better what to do. */
@@ -35,7 +37,7 @@ export function createHttpClient(options: ConnectionOptions): HttpClient {
 
   async function request(request: HttpRequest): Promise<HttpResponse> {
     const safe = request.method === 'GET' || request.method === 'HEAD';
-    const tries = safe ? Math.max(1, request.tries ?? options.tries) : 1;
+    const tries = (request.isSafe ?? safe) ? Math.max(1, request.tries ?? options.tries) : 1;
     for (let attempt = 1; ; attempt++) {
       let delay = backoff(attempt, options.retryDelay);
       try {

@@ -99,6 +99,22 @@ export function isRetryable(error: unknown): boolean {
   return isClipError(error, 'NETWORK') && !PERMANENT.test(errorCode(error.cause));
 }
 
+/** Resolves as `work` does, but no later than the signal aborts; `work` itself goes on for others who wait for it. */
+export async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return await work;
+  if (signal.aborted) throw abortError(signal);
+  let onAbort = (): void => {};
+  const aborted = new Promise<never>((_, reject) => {
+    onAbort = () => reject(abortError(signal));
+    signal.addEventListener('abort', onAbort, { once: true });
+  });
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
+}
+
 /** What an aborted operation throws: the signal's own ClipError, else INTERRUPTED. */
 export function abortError(signal: AbortSignal): ClipError {
   if (signal.reason instanceof ClipError) return signal.reason;

@@ -2,6 +2,7 @@
 
 import { createRequire } from 'node:module';
 import type { Dispatcher, Pool } from 'undici';
+import { ClipError } from '../errors.js';
 import type { Observer } from '../observer.js';
 import { abortError, connectionError } from './errors.js';
 import type { ConnectionOptions } from './options.js';
@@ -58,6 +59,7 @@ function loadPool(): PoolConstructor {
 export function createTransport(options: ConnectionOptions): Transport {
   const pools = new Map<string, Pool>();
   let PoolClass: PoolConstructor | undefined;
+  let closed = false;
 
   function poolFor(origin: string): Pool {
     let pool = pools.get(origin);
@@ -78,9 +80,12 @@ export function createTransport(options: ConnectionOptions): Transport {
   return {
     async exchange(exchange) {
       if (exchange.signal?.aborted === true) throw abortError(exchange.signal);
+      // What was under way when the source was closed must not open connections again by trying anew.
+      if (closed) throw new ClipError('INTERRUPTED', 'the connection to the registry was closed');
       return await dispatch(poolFor(exchange.url.origin), exchange);
     },
     async close() {
+      closed = true;
       const closing = [...pools.values()].map((pool) => pool.destroy());
       pools.clear();
       await Promise.allSettled(closing);

@@ -100,6 +100,17 @@ test('bearer: many reads that meet a 401 together share one renewal', async (t) 
   assert.equal(registry.auth.issued, 2);
 });
 
+test('bearer: who gives up while a token is fetched does not take down who waits for the same one', async (t) => {
+  const { registry, source } = await setUp(t, { kind: 'token' }, undefined);
+  registry.onRequest(({ kind }) => (kind === 'token' ? { kind: 'delay', milliseconds: 300 } : undefined));
+  const abort = new AbortController();
+  const first = source.manifest(undefined, { signal: abort.signal });
+  const second = source.manifest(undefined);
+  setTimeout(() => abort.abort(), 150);
+  await assert.rejects(first, (error) => isClipError(error, 'INTERRUPTED'));
+  assert.equal((await second).digest, IMAGE.manifestDigest);
+});
+
 test('bearer: a token that runs out is renewed before it is refused', async (t) => {
   const { registry, source, kinds } = await setUp(t, { kind: 'token', expiresIn: 1 }, undefined);
   await source.manifest(undefined);

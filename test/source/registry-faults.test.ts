@@ -300,6 +300,16 @@ test('an abort ends a read at once, with its reason', async (t) => {
   );
 });
 
+test('closing ends reads under way at once, and opens nothing again', async (t) => {
+  const { registry, source, range } = await setUp(t, { idleTimeout: 60_000, headersTimeout: 60_000 });
+  registry.onRequest(onBlob({ kind: 'stall', after: 'headers' }));
+  const reading = assert.rejects(range(), (error: unknown) => error instanceof ClipError);
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  await source.close();
+  await reading;
+  assert.equal(registry.log.length, 1);
+});
+
 test('a reader that is slow keeps memory bounded: the connection pauses', async (t) => {
   const { registry, source, events } = await setUp(t, { idleTimeout: 5000 });
   registry.onRequest(onBlob({ kind: 'endless' }));

@@ -2,6 +2,7 @@
 
 import { ClipError } from '../../errors.js';
 import type { HttpClient } from '../../http/client.js';
+import { unlessAborted } from '../../http/errors.js';
 import type { ConnectionOptions } from '../../http/options.js';
 import { basicAuthorization, type CredentialFinder } from '../credentials/credentials.js';
 import type { ReadOptions } from '../source.js';
@@ -55,12 +56,12 @@ export function createAuthorizer(settings: AuthorizerOptions): Authorizer {
     authorization = `Bearer ${token.value}`;
   }
 
-  /** One renewal at a time; who comes meanwhile waits for it. Who started it must not take the others down by an abort. */
-  async function renew(options: ReadOptions): Promise<void> {
-    renewing ??= authorize(options).finally(() => {
+  /** One renewal at a time; who comes meanwhile waits for it. It runs without a signal: who gives up takes down nobody else. */
+  async function renew({ observer, signal }: ReadOptions): Promise<void> {
+    renewing ??= authorize(observer === undefined ? {} : { observer }).finally(() => {
       renewing = undefined;
     });
-    await renewing;
+    await unlessAborted(renewing, signal);
   }
 
   function unauthorized(what: string): ClipError {

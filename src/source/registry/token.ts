@@ -73,7 +73,7 @@ function checkRealm(request: TokenRequest, connection: ConnectionOptions): URL {
 function tokenRequest(
   realm: URL,
   request: TokenRequest,
-): Pick<HttpRequest, 'method' | 'url' | 'headers' | 'body'> {
+): Pick<HttpRequest, 'method' | 'url' | 'headers' | 'body' | 'isSafe'> {
   const { credentials, service, scope } = request;
   if (credentials?.kind === 'identity') {
     const form = new URLSearchParams({
@@ -85,6 +85,7 @@ function tokenRequest(
     });
     return {
       method: 'POST',
+      isSafe: true,
       url: realm,
       headers: { 'content-type': 'application/x-www-form-urlencoded', accept: 'application/json' },
       body: Buffer.from(form.toString()),
