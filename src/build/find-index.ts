@@ -3,7 +3,6 @@ import type { ImageRef } from '../reference/image-ref.js';
 import { printImage } from '../reference/print-image.js';
 import { locateManifest } from '../source/resolve-image.js';
 import type { ImageSource } from '../source/source.js';
-import { buildIntoFile } from './build-into-file.js';
 import type { OpenOptions } from './options.js';
 import { openIndexStore } from './store.js';
 
@@ -36,6 +35,8 @@ export async function findOrBuildIndex(
       });
     }
   }
+  // The scanners, the tar walk and the encoders: a third of the start-up time of a command that reads an index.
+  const { buildIntoFile } = await import('./build-into-file.js');
   const built = await buildIntoFile(await source(), { ...options, name, store });
   await store.remember(name, platform, built.image.manifestDigest);
   return { path: built.path, origin: 'built' };

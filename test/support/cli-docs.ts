@@ -13,7 +13,7 @@ export function section(markdown: string, heading: string): string {
 export function rowsOf(markdown: string): string[][] {
   const rows = markdown.split('\n').filter((line) => line.startsWith('|'));
   return rows
-    .filter((_, i) => !/^\|[-|]+\|$/.test(rows[i]!) && !/^\|[-|]+\|$/.test(rows[i + 1] ?? ''))
+    .filter((_, i) => !/^\|[-\s|]+\|$/.test(rows[i]!) && !/^\|[-\s|]+\|$/.test(rows[i + 1] ?? ''))
     .map((row) =>
       row
         .slice(1, -1)
