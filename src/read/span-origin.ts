@@ -47,7 +47,9 @@ export function spanOrigin(
       next = end;
     }
   };
-  return Object.assign(origin, { claimOf: (unit: SpanUnit) => claimOf(layerInfo(context, layer), unit.span) });
+  return Object.assign(origin, {
+    claimOf: (unit: SpanUnit) => claimOf(layerInfo(context, layer), unit.span),
+  });
 }
 
 /** Spans of one frame share a start and so a decoder run: one process decodes them all. */

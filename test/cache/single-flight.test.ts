@@ -6,8 +6,8 @@ import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { createClaims } from '../../src/cache/claims.js';
-import { run } from '../support/run-clip.js';
 import { temporaryFolder } from '../support/reading.js';
+import { run } from '../support/run-clip.js';
 
 const program = fileURLToPath(new URL('../support/flight-worker.js', import.meta.url));
 const name = 'ab'.repeat(32);
@@ -101,7 +101,11 @@ test('a claim of an earlier boot, of a dead process, or of one whose id was give
   const claims = createClaims(spans);
   const where = machine(spans);
   const [boot, namespace] = where.split('-');
-  for (const other of [`deadbeef-${namespace}.1.1.a`, `${where}.4194999.1.a`, `${where}.${process.ppid}.1.a`]) {
+  for (const other of [
+    `deadbeef-${namespace}.1.1.a`,
+    `${where}.4194999.1.a`,
+    `${where}.${process.ppid}.1.a`,
+  ]) {
     if (boot === 'any') return t.skip('no boot id on this system');
     symlinkSync(other, join(spans, 'claims', name));
     assert.equal(claims.take(name), true, other);

@@ -17,12 +17,12 @@ export interface NumberedUnit extends Unit {
 }
 
 /** 100,000 bytes that only this number has. */
-export function valueOf(number: number): Uint8Array {
+export function bytesOf(number: number): Uint8Array {
   return new Uint8Array(100_000).map((_, i) => (i * 31 + number * 7 + (i >> 8)) & 255);
 }
 
 export function numberedUnit(number: number): NumberedUnit {
-  const value = valueOf(number);
+  const value = bytesOf(number);
   return { number, key: createHash('sha256').update(value).digest('hex'), length: value.byteLength };
 }
 
@@ -43,7 +43,7 @@ async function main([cacheDir = '', log = '', delay = '0', ...numbers]: string[]
       for (const unit of missing) {
         appendFileSync(log, `start ${unit.number} ${process.pid}\n`);
         await sleep(Number(delay));
-        cache.deliver(unit, valueOf(unit.number));
+        cache.deliver(unit, bytesOf(unit.number));
       }
     },
   });
