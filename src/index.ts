@@ -1,4 +1,9 @@
 /** The library's public face. */
+export { buildImageIndex } from './build/build-image-index.js';
+export type { BuiltIndex } from './build/build-into-file.js';
+export { openImage } from './build/open-image.js';
+export type { OpenedImage } from './build/opened-image.js';
+export type { OpenOptions } from './build/options.js';
 export type { ByteString } from './bytes.js';
 export { byteStringToBytes, byteStringToText, bytesToByteString, textToByteString } from './bytes.js';
 export { ClipError, type ErrorCode, isClipError } from './errors.js';

@@ -1,13 +1,14 @@
-import { ClipError } from '../errors.js';
 import { encodeImage } from '../format/image-encoder.js';
 import type { ByteSource } from '../format/image-index.js';
 import { openLayerSection } from '../format/layer-section.js';
 import type { Observer } from '../observer.js';
+import type { Descriptor } from '../oci/descriptor.js';
 import type { ResolvedImage } from '../source/resolve-image.js';
 import type { ImageSource } from '../source/source.js';
 import type { Entry } from '../tree/entry.js';
 import { mergeLayers } from '../tree/merge.js';
 import { scanLayer } from './scan-layer.js';
+import { createScanPool } from './scan-pool.js';
 
 /** Where sections of layers that were scanned before are kept; see store.ts. */
 export interface SectionStore {
@@ -31,41 +32,69 @@ export interface BuildOptions {
 export async function buildIndex(
   source: ImageSource,
   image: ResolvedImage,
-  { spacing, sourceHint, sections, observer, signal }: BuildOptions,
+  options: BuildOptions,
 ): Promise<Uint8Array[]> {
-  const layers: { section: Uint8Array; mediaType: string }[] = [];
-  const trees: Entry[][] = [];
-  const known = new Map<string, { section: Uint8Array; entries: Entry[] }>();
-  for (const [i, descriptor] of image.layers.entries()) {
-    signal?.throwIfAborted();
-    const diffId = image.diffIds[i];
-    if (diffId === undefined)
-      throw new ClipError('CORRUPT_IMAGE', `the config names no diffID for layer ${i}`);
-    let layer = known.get(descriptor.digest);
-    if (!layer) {
-      const section =
-        (await reusable(sections, { digest: descriptor.digest, diffId, spacing })) ??
-        (await scanLayer(source, { descriptor, diffId }, { spacing, observer, ...(signal && { signal }) }));
-      await sections?.put(descriptor.digest, spacing, section);
-      const opened = await openLayerSection(bufferSource(section));
-      layer = { section, entries: await opened.entries() };
-      known.set(descriptor.digest, layer);
-    }
-    layers.push({ section: layer.section, mediaType: descriptor.mediaType });
-    trees.push(layer.entries);
+  const { spacing, sourceHint } = options;
+  const sections = await layerSections(source, image, options);
+  const layers = image.layers.map(({ digest, mediaType }) => ({ section: sections.get(digest)!, mediaType }));
+  const entries = new Map<string, Entry[]>();
+  for (const [digest, section] of sections) {
+    entries.set(digest, await (await openLayerSection(bufferSource(section))).entries());
   }
-  return [
-    ...encodeImage({
-      layers,
-      nodes: mergeLayers(trees),
-      manifest: image.manifest,
-      manifestMediaType: image.manifestMediaType,
-      config: image.config,
-      platform: image.platform,
-      spacing,
-      sourceHint,
-    }),
-  ];
+  return encodeImage({
+    layers,
+    nodes: mergeLayers(image.layers.map(({ digest }) => entries.get(digest)!)),
+    manifest: image.manifest,
+    manifestMediaType: image.manifestMediaType,
+    config: image.config,
+    platform: image.platform,
+    spacing,
+    sourceHint,
+  });
+}
+
+/** The section of every layer by its digest: from the store, else scanned, as many layers at a time as there are threads. */
+async function layerSections(
+  source: ImageSource,
+  image: ResolvedImage,
+  { spacing, sections: store, observer, signal }: BuildOptions,
+): Promise<Map<string, Uint8Array>> {
+  const found = new Map<string, Uint8Array>();
+  const missing = new Map<string, { descriptor: Descriptor; diffId: string }>();
+  for (const [i, descriptor] of image.layers.entries()) {
+    const { digest } = descriptor;
+    const diffId = image.diffIds[i]!;
+    if (found.has(digest) || missing.has(digest)) continue;
+    const section = await reusable(store, { digest, diffId, spacing });
+    if (section) found.set(digest, section);
+    else missing.set(digest, { descriptor, diffId });
+  }
+  // The largest first: what is begun last should be soon done.
+  const queue = [...missing.values()].sort((a, b) => b.descriptor.size - a.descriptor.size);
+  const pool = createScanPool(queue.map(({ descriptor }) => descriptor));
+  const failed = new AbortController();
+  const abort = signal ? AbortSignal.any([signal, failed.signal]) : failed.signal;
+  try {
+    await Promise.all(Array.from({ length: pool.size }, work));
+  } finally {
+    await pool.close();
+  }
+  return found;
+
+  async function work(): Promise<void> {
+    try {
+      for (let next = queue.shift(); next; next = queue.shift()) {
+        abort.throwIfAborted();
+        const { digest } = next.descriptor;
+        const section = await scanLayer(source, next, { spacing, pool, observer, signal: abort });
+        found.set(digest, section);
+        await store?.put(digest, spacing, section);
+      }
+    } catch (error) {
+      failed.abort(error);
+      throw error;
+    }
+  }
 }
 
 /** A stored section, if it is whole and says the same of the layer as this image does. */

@@ -1,9 +1,9 @@
-import { createHash } from 'node:crypto';
 import { ClipError } from '../errors.js';
 import { createLayerEncoder } from '../format/layer-encoder.js';
 import { createLayerScanner } from '../inflate/scan.js';
 import { createTarWalker } from '../tar/walk.js';
 import { comparePaths, type Entry } from '../tree/entry.js';
+import type { TarHash } from './tar-hash.js';
 
 /** A layer as its manifest and config name it. */
 export interface LayerJob {
@@ -31,12 +31,13 @@ export interface LayerScan {
  *
  * Throws DIGEST_MISMATCH when the tar is not what the config says, CORRUPT_LAYER, CORRUPT_TAR, LIMIT, UNSUPPORTED.
  */
-export function createLayerScan({ digest, size, diffId, spacing }: LayerJob): LayerScan {
+export function createLayerScan(job: LayerJob, createTarHash: (algorithm: string) => TarHash): LayerScan {
+  const { digest, size, diffId, spacing } = job;
   const encoder = createLayerEncoder({ spacing });
   const entries: Entry[] = [];
   const walker = createTarWalker({ entry: (entry) => entries.push(entry) });
   const algorithm = diffId.slice(0, diffId.indexOf(':'));
-  const tarHash = createHash(algorithm);
+  const tarHash = createTarHash(algorithm);
   const scanner = createLayerScanner(
     {
       data(bytes) {
@@ -52,7 +53,7 @@ export function createLayerScan({ digest, size, diffId, spacing }: LayerJob): La
     async end() {
       const { uncompressedSize, encoding } = await scanner.end();
       walker.end();
-      const actual = `${algorithm}:${tarHash.digest('hex')}`;
+      const actual = `${algorithm}:${tarHash.digest()}`;
       if (actual !== diffId) {
         throw new ClipError(
           'DIGEST_MISMATCH',

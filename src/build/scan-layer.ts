@@ -2,12 +2,13 @@ import { isClipError } from '../errors.js';
 import type { Observer } from '../observer.js';
 import type { Descriptor } from '../oci/descriptor.js';
 import type { ImageSource } from '../source/source.js';
-import { createLayerScan } from './layer-scan.js';
+import type { ScanPool } from './scan-pool.js';
 import { verifiedBlob } from './verified-blob.js';
 
 export interface ScanLayerOptions {
   /** Uncompressed bytes between checkpoints. */
   spacing: number;
+  pool: ScanPool;
   observer: Observer;
   signal?: AbortSignal;
 }
@@ -20,12 +21,12 @@ export interface ScanLayerOptions {
 export async function scanLayer(
   source: ImageSource,
   layer: { descriptor: Descriptor; diffId: string },
-  { spacing, observer, signal }: ScanLayerOptions,
+  { spacing, pool, observer, signal }: ScanLayerOptions,
 ): Promise<Uint8Array> {
   const { descriptor, diffId } = layer;
   const { digest, size } = descriptor;
   const started = performance.now();
-  const scan = createLayerScan({ digest, size, diffId, spacing });
+  const scan = pool.open({ digest, size, diffId, spacing });
   const blob = verifiedBlob(source, descriptor, { observer, ...(signal && { signal }) });
   observer.emit({ type: 'inflate-start', unit: 'layer', layer: digest, key: digest });
   let done = 0;

@@ -1,0 +1,128 @@
+import { availableParallelism } from 'node:os';
+import { Worker } from 'node:worker_threads';
+import type { Descriptor } from '../oci/descriptor.js';
+import { createLayerScan, type LayerJob, type LayerScan } from './layer-scan.js';
+import { type FromScan, type ToScan, unpackError } from './scan-messages.js';
+import { createTarHash } from './tar-hash.js';
+
+/** Where layers are scanned: in this thread, or in threads of their own. */
+export interface ScanPool {
+  /** Layers that can be scanned at the same time. */
+  readonly size: number;
+  open(job: LayerJob): LayerScan;
+  close(): Promise<void>;
+}
+
+/** Layers smaller than this together (compressed bytes) are done before threads have started. */
+const WORTH_THREADS = 8 << 20;
+/** Compressed bytes are sent to a thread in pieces of this size, of which so many may wait for it. */
+const PIECE = 1 << 20;
+const MAX_WAITING = 4;
+/** Each scan thread takes 30 to 60 MB; more of them than this would break the bound on memory, and one registry seldom feeds more. */
+const MAX_THREADS = 4;
+
+export function createScanPool(layers: readonly Descriptor[]): ScanPool {
+  const bytes = layers.reduce((sum, layer) => sum + layer.size, 0);
+  const threads = Math.min(availableParallelism(), layers.length, MAX_THREADS);
+  return bytes < WORTH_THREADS || availableParallelism() < 2 ? inThisThread : inThreads(threads);
+}
+
+const inThisThread: ScanPool = {
+  size: 1,
+  open: (job) => createLayerScan(job, createTarHash),
+  close: async () => {},
+};
+
+function inThreads(size: number): ScanPool {
+  const idle: Worker[] = [];
+  const all = new Set<Worker>();
+
+  function take(): Worker {
+    const worker = idle.pop() ?? new Worker(new URL('./scan-thread.js', import.meta.url));
+    all.add(worker);
+    return worker;
+  }
+
+  return {
+    size,
+    open(job) {
+      const worker = take();
+      return threadScan(worker, job, () => idle.push(worker));
+    },
+    async close() {
+      await Promise.all([...all].map((worker) => worker.terminate()));
+    },
+  };
+}
+
+type Done = Awaited<ReturnType<LayerScan['end']>>;
+
+/** One layer in one thread. `release` is called when the thread can take another. */
+function threadScan(worker: Worker, job: LayerJob, release: () => void): LayerScan {
+  let waiting = 0;
+  let failure: Error | undefined;
+  let done: Done | undefined;
+  let wake: () => void = () => {};
+  let piece: Uint8Array<ArrayBuffer> | undefined;
+  let filled = 0;
+
+  const onMessage = (message: FromScan) => {
+    if (message.type === 'taken') waiting--;
+    else if (message.type === 'failed') failure ??= unpackError(message.error);
+    else done = message;
+    wake();
+  };
+  const onError = (error: Error) => {
+    failure ??= error;
+    wake();
+  };
+  worker.on('message', onMessage);
+  worker.on('error', onError);
+  post({ type: 'begin', job });
+
+  function post(message: ToScan): void {
+    worker.postMessage(message, message.type === 'chunk' ? [message.bytes.buffer] : []);
+  }
+
+  async function until(ready: () => boolean): Promise<void> {
+    while (!ready()) {
+      await new Promise<void>((resolve) => {
+        wake = resolve;
+      });
+    }
+  }
+
+  async function sendPiece(): Promise<void> {
+    if (!piece || filled === 0) return;
+    await until(() => failure !== undefined || waiting < MAX_WAITING);
+    if (failure) throw failure;
+    waiting++;
+    post({ type: 'chunk', bytes: piece.subarray(0, filled) });
+    piece = undefined;
+    filled = 0;
+  }
+
+  return {
+    async push(chunk) {
+      for (let at = 0; at < chunk.length; ) {
+        piece ??= new Uint8Array(PIECE);
+        const part = chunk.subarray(at, at + PIECE - filled);
+        piece.set(part, filled);
+        filled += part.length;
+        at += part.length;
+        if (filled === PIECE) await sendPiece();
+      }
+      if (failure) throw failure;
+    },
+    async end() {
+      await sendPiece();
+      post({ type: 'end' });
+      await until(() => failure !== undefined || done !== undefined);
+      worker.off('message', onMessage);
+      worker.off('error', onError);
+      if (failure) throw failure;
+      release();
+      return done!;
+    },
+  };
+}

@@ -1,0 +1,68 @@
+// Worker thread: scans one layer after another. Decoding, span digests and the tar walk run here; the diffID's hash, about a
+// quarter of the work, in a thread of its own beside it.
+import { parentPort, Worker } from 'node:worker_threads';
+import { createRing, ringWriter } from './byte-ring.js';
+import { createLayerScan, type LayerScan } from './layer-scan.js';
+import { type FromScan, packError, type ToScan } from './scan-messages.js';
+import { createTarHash, type TarHash } from './tar-hash.js';
+
+const port = parentPort!;
+const ring = createRing();
+const writer = ringWriter(ring);
+new Worker(new URL('./hash-thread.js', import.meta.url), { workerData: { ring } }).unref();
+
+/** Bytes of a layer that failed are still in the hash. */
+let unfinished = false;
+let scan: LayerScan | undefined;
+let work = Promise.resolve();
+
+port.on('message', (message: ToScan) => {
+  work = work.then(() => handle(message)).catch(fail);
+});
+
+async function handle(message: ToScan): Promise<void> {
+  switch (message.type) {
+    case 'begin':
+      if (unfinished) writer.finish();
+      unfinished = false;
+      scan = createLayerScan(message.job, tarHash);
+      break;
+    case 'chunk':
+      try {
+        await scan?.push(message.bytes);
+      } finally {
+        send({ type: 'taken' });
+      }
+      break;
+    case 'end': {
+      const ended = scan;
+      scan = undefined;
+      if (ended) send({ type: 'done', ...(await ended.end()) });
+      break;
+    }
+  }
+}
+
+/** What is still under way of the layer is taken and thrown away. */
+function fail(error: unknown): void {
+  scan = undefined;
+  send({ type: 'failed', error: packError(error) });
+}
+
+function send(message: FromScan): void {
+  port.postMessage(message);
+}
+
+function tarHash(algorithm: string): TarHash {
+  if (algorithm !== 'sha256') return createTarHash(algorithm);
+  return {
+    update(bytes) {
+      unfinished = true;
+      writer.write(bytes);
+    },
+    digest() {
+      unfinished = false;
+      return Buffer.from(writer.finish().subarray(0, 32)).toString('hex');
+    },
+  };
+}
