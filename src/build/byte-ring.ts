@@ -72,7 +72,8 @@ export function readRing(
     while (Atomics.load(words, FILLED) === emptied) Atomics.wait(words, FILLED, emptied);
     const slot = (emptied >>> 0) % SLOTS;
     const length = words[LENGTHS + slot]!;
-    if (length > 0) reader.data(bytes.subarray(DATA_AT + slot * SLOT_BYTES, DATA_AT + slot * SLOT_BYTES + length));
+    if (length > 0)
+      reader.data(bytes.subarray(DATA_AT + slot * SLOT_BYTES, DATA_AT + slot * SLOT_BYTES + length));
     else bytes.set(reader.end(), ANSWER_AT);
     Atomics.store(words, EMPTIED, (emptied + 1) | 0);
     Atomics.notify(words, EMPTIED);

@@ -28,7 +28,10 @@ export function packError(error: unknown): SentError {
 }
 
 export function unpackError({ code, message, hint, stack }: SentError): Error {
-  const error = code === undefined ? new Error(message) : new ClipError(code, message, hint === undefined ? {} : { hint });
+  const error =
+    code === undefined
+      ? new Error(message)
+      : new ClipError(code, message, hint === undefined ? {} : { hint });
   if (stack !== undefined) error.stack = stack;
   return error;
 }

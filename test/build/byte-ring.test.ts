@@ -31,7 +31,9 @@ test('four rings at once, on however few cores, hash what was written, stream af
   const results = await Promise.all(
     [1, 2, 3, 4].map(async () => {
       const worker = new Worker(writer, { eval: true, workerData: { module, thread: thread.href } });
-      const equal = await new Promise((resolve, reject) => worker.once('message', resolve).once('error', reject));
+      const equal = await new Promise((resolve, reject) =>
+        worker.once('message', resolve).once('error', reject),
+      );
       await worker.terminate();
       return equal;
     }),

@@ -81,10 +81,7 @@ describe('an image in docker-registry', { skip }, () => {
       .split('\n')
       .map((line) => JSON.parse(line));
     const ours = new Map(lines.map((line) => [line.path, line]));
-    const theirs = [
-      '/',
-      ...namesBelow(rootfs).map((name) => `/${name}`),
-    ];
+    const theirs = ['/', ...namesBelow(rootfs).map((name) => `/${name}`)];
     assert.deepEqual(
       [...ours.keys()].filter((path) => path !== '/').sort(),
       theirs.filter((path) => path !== '/').sort(),
