@@ -15,6 +15,7 @@ import { clipRange, planPieces } from './plan.js';
 import { createRuns } from './runs.js';
 import { createStrategist, type Strategy } from './strategy.js';
 import { streamFile } from './stream.js';
+import type { FilePart, Nodes } from './stream-files.js';
 
 export interface ReadRange {
   /** First byte, ≥ 0; default 0. Beyond the end there is nothing to read. */
@@ -43,6 +44,12 @@ export interface ImageReader {
   peek(node: Node, offset: number, length: number): Uint8Array | undefined;
   /** Looks up in the background where a file's bytes lie, so that `peek` of this very node object can answer. */
   remember(node: Node): void;
+  /**
+   * The bytes of many nodes, one after the other, in parts; quicker than `read` for each, above all where files are small and
+   * neighbours in their layer. What is no regular file is one empty part. Throws as `read` does, at the first file that cannot
+   * be read.
+   */
+  readFiles(nodes: Nodes, options?: { signal?: AbortSignal }): Promise<AsyncIterable<FilePart>>;
   /** Loads the spans of these files into the tiers. They count as `prefetched` until they are read. */
   prefetch(nodes: Iterable<Node> | AsyncIterable<Node>, options?: { signal?: AbortSignal }): Promise<void>;
   /**
@@ -137,6 +144,11 @@ export function createImageReader(options: ImageReaderOptions): ImageReader {
     },
     peek: peek.peek,
     remember: peek.remember,
+    async readFiles(nodes, { signal } = {}) {
+      const { eachFile, streamFiles } = await import('./stream-files.js');
+      if (naive) return eachFile(read, nodes, signal);
+      return streamFiles(context, strategist, { nodes, largest, signal });
+    },
     async prefetch(nodes, { signal } = {}) {
       const { fillSpans } = await import('./fill.js');
       const wanted = new Map<number, Map<number, Span>>();
