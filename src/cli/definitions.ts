@@ -188,6 +188,18 @@ export const DEFINITIONS: readonly Definition[] = [
     load: () => import('./commands/extract.js'),
   }),
   define({
+    name: 'export',
+    summary: 'write the tree, or a part of it, as one tar to stdout',
+    usage: '<target> [path...]',
+    arguments: { target: TARGET, path: 'paths or globs (default: everything); ** crosses directories' },
+    flags: {},
+    examples: [
+      ['clip export debian:12 | tar -x -p --numeric-owner -C root', 'the whole root file system'],
+      ["clip export app.clip '/etc/**' > etc.tar", 'what a glob matches'],
+    ],
+    load: () => import('./commands/export.js'),
+  }),
+  define({
     name: 'info',
     summary: 'show the image, its layers and its index',
     usage: '<target>',

@@ -104,7 +104,7 @@ export const EVERYWHERE = {
     summary: 'receipt of what the reads cost, as the last line on stderr',
     choices: ['text', 'json', 'none'],
     fallback: undefined,
-    shown: 'text for extract and bench, and on a terminal for cat; else none',
+    shown: 'text for extract and bench, and on a terminal for cat and export; else none',
   }),
   logLevel: choice({
     summary: 'how much is logged on stderr; debug adds stacks to errors',
