@@ -130,7 +130,13 @@ function encodeSparseMap(extents: readonly Extent[], size: number): Buffer {
 }
 
 function headerOf({ path, entry }: Node, { size, sparse }: Layout): Buffer {
-  const member: TarMember = { name: nameOf(path, entry.type), type: entry.type, entry, link: entry.link, size };
+  const member: TarMember = {
+    name: nameOf(path, entry.type),
+    type: entry.type,
+    entry,
+    link: entry.link,
+    size,
+  };
   if (!sparse) return encodeTarHeader(member);
   const base = path.slice(path.lastIndexOf('/') + 1);
   const extra = [

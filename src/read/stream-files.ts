@@ -177,10 +177,7 @@ async function land(slot: Slot, signal: AbortSignal | undefined): Promise<Uint8A
   return slot.value;
 }
 
-function handOut(
-  { node, start, end, last, read }: PlannedPart,
-  value: Uint8Array | undefined,
-): FilePart {
+function handOut({ node, start, end, last, read }: PlannedPart, value: Uint8Array | undefined): FilePart {
   if (read) read.bytes += end - start;
   if (!value) return { node, bytes: NOTHING, zeros: end - start, last };
   return { node, bytes: value.subarray(start, end), zeros: 0, last };

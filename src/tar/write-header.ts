@@ -46,7 +46,13 @@ export function encodeTarHeader(member: TarMember): Buffer {
   const body = encodePax(records);
   const padded = Buffer.alloc(BLOCK + roundUp(body.length));
   const paxEntry = { ...PLAIN, mtime: clamp(member.entry.mtime, MAX_11) };
-  writeBlock(padded, { name: PAX_NAME, flag: 'x', link: '' as ByteString, size: body.length, entry: paxEntry });
+  writeBlock(padded, {
+    name: PAX_NAME,
+    flag: 'x',
+    link: '' as ByteString,
+    size: body.length,
+    entry: paxEntry,
+  });
   body.copy(padded, BLOCK);
   return Buffer.concat([padded, headerBlock(member)]);
 }
@@ -154,7 +160,10 @@ function paxRecords({ name, entry, link, size, extra = [] }: TarMember): PaxReco
 export const SPARSE_NAME = 'GNU.sparse.name' as ByteString;
 
 function isUtf8(text: ByteString): boolean {
-  return !/[\x80-\xff]/.test(text) || Buffer.from(Buffer.from(text, 'latin1').toString('utf8')).equals(Buffer.from(text, 'latin1'));
+  return (
+    !/[\x80-\xff]/.test(text) ||
+    Buffer.from(Buffer.from(text, 'latin1').toString('utf8')).equals(Buffer.from(text, 'latin1'))
+  );
 }
 
 /** Seconds with a fraction; `mtime` is rounded down, so before 1970 the fraction counts towards zero. */
