@@ -2,6 +2,7 @@ import { parseImage } from '../reference/parse-image.js';
 import { printImage } from '../reference/print-image.js';
 import { openSource } from '../source/open.js';
 import { type BuiltIndex, buildIntoFile } from './build-into-file.js';
+import { withDefaults } from './default-options.js';
 import type { OpenOptions } from './options.js';
 import { sourceOptions } from './source-options.js';
 import { openIndexStore } from './store.js';
@@ -13,8 +14,9 @@ import { openIndexStore } from './store.js';
  */
 export async function buildImageIndex(
   image: string,
-  options: OpenOptions & { output?: string },
+  given: Partial<OpenOptions> & { output?: string } = {},
 ): Promise<BuiltIndex> {
+  const options = { ...given, ...withDefaults(given) };
   const named = parseImage(image);
   const from = options.source === undefined ? named : parseImage(options.source);
   const source = await openSource(from, sourceOptions(options));

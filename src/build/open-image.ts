@@ -6,6 +6,7 @@ import type { ImageRef } from '../reference/image-ref.js';
 import { parseImage } from '../reference/parse-image.js';
 import { openSource } from '../source/open.js';
 import type { ImageSource } from '../source/source.js';
+import { withDefaults } from './default-options.js';
 import { exists } from './exists.js';
 import { findOrBuildIndex } from './find-index.js';
 import { openCache } from './image-cache.js';
@@ -19,9 +20,11 @@ import { sourceOptions } from './source-options.js';
  * Opens an index file, or the index of an image: found in the local store, else built and kept there. Blobs are read from
  * `options.source`, else from the image that was named, else from where the user's own index says it was read from.
  *
- * Throws INDEX_NOT_FOUND, CORRUPT_INDEX, NEWER_INDEX, and what resolving and scanning the image throw.
+ * Options that are left out are the command line's defaults. Throws INDEX_NOT_FOUND, CORRUPT_INDEX, NEWER_INDEX, and what resolving
+ * and scanning the image throw.
  */
-export async function openImage(target: string, options: OpenOptions): Promise<OpenedImage> {
+export async function openImage(target: string, given: Partial<OpenOptions> = {}): Promise<OpenedImage> {
+  const options = withDefaults(given);
   options.signal?.throwIfAborted();
   return (await isIndexTarget(target)) ? openFileTarget(target, options) : openNamedImage(target, options);
 }

@@ -1,19 +1,7 @@
-import path from 'node:path';
+import { defaultCacheDir } from '../build/default-options.js';
 import { DEFAULT_SPACING, type OpenOptions } from '../build/options.js';
 import type { Observer } from '../observer.js';
 import type { Everywhere } from './everywhere.js';
-
-/**
- * `$XDG_CACHE_HOME/clip`, else `~/.cache/clip` (XDG Base Directory Specification: a relative path is ignored). Without a home
- * there is the system's folder for temporary files, under a name of this user's own.
- */
-export function defaultCacheDir(env: NodeJS.ProcessEnv): string {
-  const base = env.XDG_CACHE_HOME ?? '';
-  if (path.isAbsolute(base)) return path.join(base, 'clip');
-  const home = env.HOME ?? '';
-  if (path.isAbsolute(home)) return path.join(home, '.cache', 'clip');
-  return path.join(env.TMPDIR || '/tmp', `clip-cache-${process.getuid?.() ?? 'user'}`);
-}
 
 /** The everywhere-flags as the options of opening an image. */
 export function openOptions(

@@ -1,0 +1,34 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { buildImageIndex, createImageFs, createReceipt, openImage } from '../../src/index.js';
+import { bundled, tempDir } from '../support/run-clip.js';
+
+test('the library opens an image with one call and reads it as a file system', async (t) => {
+  const image = await openImage(bundled, { cacheDir: await tempDir(t) });
+  t.after(() => image.close());
+  const fs = createImageFs(image.reader);
+  assert.match(await fs.readFile('/etc/os-release', 'utf8'), /^PRETTY_NAME="Debian/);
+  assert.equal(image.origin, 'built');
+});
+
+test('an index that was built is found by its image, and its file opens as well', async (t) => {
+  const options = { cacheDir: await tempDir(t) };
+  const built = await buildImageIndex(bundled, options);
+  for (const target of [bundled, built.path]) {
+    const receipt = createReceipt();
+    const image = await openImage(target, { ...options, observer: receipt, scanObserver: receipt.scan });
+    assert.equal(image.index.identity, built.identity);
+    assert.equal(receipt.toJSON().scan.inflates, 0);
+    await image.close();
+  }
+});
+
+test('--index local builds nothing, a digest pins', async (t) => {
+  const options = { cacheDir: await tempDir(t) };
+  await assert.rejects(openImage(bundled, { ...options, index: 'local' }), { code: 'INDEX_NOT_FOUND' });
+  const { identity } = await buildImageIndex(bundled, options);
+  const pinned = await openImage(bundled, { ...options, index: identity as `sha256:${string}` });
+  await pinned.close();
+  const other = `sha256:${'0'.repeat(64)}` as const;
+  await assert.rejects(openImage(bundled, { ...options, index: other }), { code: 'DIGEST_MISMATCH' });
+});
