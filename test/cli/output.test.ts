@@ -10,7 +10,7 @@ import { createLongFormat } from '../../src/cli/output/long.js';
 import { nodeToJson } from '../../src/cli/output/node-json.js';
 import { createStdout } from '../../src/cli/output/stdout.js';
 import { table } from '../../src/cli/output/table.js';
-import { defaultCacheDir } from '../../src/cli/settings.js';
+import { defaultCacheDir } from '../../src/build/default-options.js';
 import { ClipError } from '../../src/errors.js';
 import type { Entry } from '../../src/tree/entry.js';
 import type { Node } from '../../src/tree/node.js';
