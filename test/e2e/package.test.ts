@@ -26,7 +26,11 @@ test('the packed package works on its own: clip bench --reads 50', async (t) => 
   assert.deepEqual([strategies.naive.inflates, strategies.layer.inflates], [50, 1]);
   const library = await run(
     process.execPath,
-    ['--input-type=module', '-e', "import('@oci-clip/clip').then((clip) => console.log(typeof clip.openImage))"],
+    [
+      '--input-type=module',
+      '-e',
+      "import('@oci-clip/clip').then((clip) => console.log(typeof clip.openImage))",
+    ],
     { cwd: join(prefix, 'lib/node_modules/@oci-clip/clip'), env },
   );
   assert.equal(library.stdout.toString().trim(), 'function', library.stderr);
