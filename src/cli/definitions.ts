@@ -97,6 +97,8 @@ export const EXTRACT_FLAGS = {
 
 export const INFO_FLAGS = { json };
 
+export const VERIFY_FLAGS = { json };
+
 export const BENCH_FLAGS = {
   reads: count({ summary: 'reads per strategy', fallback: 50, min: 1, max: 1_000_000 }),
   file: strings({
@@ -207,6 +209,18 @@ export const DEFINITIONS: readonly Definition[] = [
     flags: INFO_FLAGS,
     examples: [['clip info debian:12', 'layers, sizes, checkpoints, share of the index']],
     load: () => import('./commands/info.js'),
+  }),
+  define({
+    name: 'verify',
+    summary: 'prove an index against its image: scan every layer again, read every file',
+    usage: '<target>',
+    arguments: { target: TARGET },
+    flags: VERIFY_FLAGS,
+    examples: [
+      ['clip verify app.clip', 'the index and the image that it names'],
+      ['clip verify app.clip --source mirror.example/app', 'the same image in another place'],
+    ],
+    load: () => import('./commands/verify.js'),
   }),
   define({
     name: 'bench',

@@ -1,0 +1,74 @@
+import { ClipError, EXIT } from '../errors.js';
+import type { ImageReader } from '../read/reader.js';
+import { extentsOf } from '../tree/entry.js';
+import type { Node } from '../tree/node.js';
+import type { VerifyOptions } from './verify-image.js';
+import type { Findings } from './verify-report.js';
+
+/** Files that are read together; where one of them fails each is read alone, to tell which. */
+const TOGETHER = 2048;
+
+/** Reads every file once, each under the first of its names. */
+export async function checkFiles(
+  reader: ImageReader,
+  findings: Findings,
+  { observer, signal }: VerifyOptions,
+): Promise<{ files: number; bytes: number }> {
+  const read = { files: 0, bytes: 0 };
+  const total = reader.index.layers.reduce((sum, layer) => sum + layer.uncompressedSize, 0);
+  let batch: Node[] = [];
+  let done = 0;
+  /** Layers whose bytes cannot be had at all: told once. */
+  const absent = new Set<number>();
+  const cancel = signal ? { signal } : {};
+
+  async function flush(): Promise<void> {
+    const nodes = batch.filter((node) => !absent.has(node.layer));
+    batch = [];
+    try {
+      for await (const { bytes, last } of await reader.readFiles(nodes, cancel)) {
+        if (last) read.files++;
+        read.bytes += bytes.byteLength;
+      }
+    } catch {
+      signal?.throwIfAborted();
+      for (const node of nodes) await readAlone(node);
+    }
+    for (const node of nodes) done += storedBytes(node);
+    observer.emit({ type: 'progress', task: 'reading files', done, total, unit: 'bytes' });
+  }
+
+  async function readAlone(node: Node): Promise<void> {
+    if (absent.has(node.layer)) return;
+    try {
+      for await (const bytes of reader.read(node, cancel)) read.bytes += bytes.byteLength;
+      read.files++;
+    } catch (error) {
+      const layer = reader.index.layers[node.layer]?.digest;
+      const about = layer === undefined ? { about: 'file' as const } : { about: 'file' as const, layer };
+      findings.caught(error, { ...about, path: node.path });
+      if (error instanceof ClipError && error.exitStatus !== EXIT.integrity) absent.add(node.layer);
+    }
+  }
+
+  try {
+    const seen = new Set<string>();
+    for await (const nodes of reader.index.walk('' as Node['path'])) {
+      for (const node of nodes) {
+        if (node.entry.type !== 'file' || seen.has(node.inode)) continue;
+        if (node.nlink > 1) seen.add(node.inode);
+        batch.push(node);
+      }
+      if (batch.length >= TOGETHER) await flush();
+    }
+    await flush();
+  } catch (error) {
+    findings.caught(error, { about: 'tree' });
+  }
+  observer.emit({ type: 'progress', task: 'reading files', done: total, total, unit: 'bytes' });
+  return read;
+}
+
+function storedBytes(node: Node): number {
+  return extentsOf(node.entry).reduce((sum, extent) => sum + extent.length, 0);
+}
