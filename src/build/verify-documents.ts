@@ -33,7 +33,11 @@ export async function checkDocuments(checking: Checking): Promise<NamedLayer[]> 
   }
   const diffIds = index.layers.map((layer) => layer.diffId);
   if (config && !same(diffIds, config.diffIds)) {
-    findings.add({ code: 'CORRUPT_INDEX', about: 'config', message: "the index's diffIDs are not the config's" });
+    findings.add({
+      code: 'CORRUPT_INDEX',
+      about: 'config',
+      message: "the index's diffIDs are not the config's",
+    });
   }
   return manifest.layers.flatMap((descriptor, i) => {
     const diffId = config?.diffIds[i] ?? diffIds[i];
@@ -45,7 +49,10 @@ export async function checkDocuments(checking: Checking): Promise<NamedLayer[]> 
 async function checkSource({ source, description, findings, options }: Checking): Promise<void> {
   const { scanObserver: observer, signal } = options;
   try {
-    const { bytes } = await source.manifest(description.manifestDigest, { observer, ...(signal && { signal }) });
+    const { bytes } = await source.manifest(description.manifestDigest, {
+      observer,
+      ...(signal && { signal }),
+    });
     if (Buffer.compare(bytes, description.manifest) === 0) return;
     const message = `the manifest at ${source.name} is not the index's`;
     findings.add({ code: 'DIGEST_MISMATCH', about: 'manifest', message });

@@ -1,5 +1,5 @@
 import type { ByteString } from '../bytes.js';
-import { ClipError, EXIT, type ErrorCode } from '../errors.js';
+import { ClipError, type ErrorCode, EXIT } from '../errors.js';
 import { escapeName } from '../escape.js';
 
 /** Something that does not hold, or that could not be looked at. */
@@ -49,9 +49,13 @@ export function failureOf(problems: readonly Problem[]): ClipError | undefined {
   const first = integrity ?? problems[0];
   if (!first) return undefined;
   const count = problems.length === 1 ? '1 problem' : `${problems.length} problems`;
-  return new ClipError(first.code, `${count} found: ${integrity ? 'this does not hold' : 'not all could be checked'}`, {
-    hint: integrity
-      ? 'if the index is at fault, build it anew with --index build; if a blob is, fetch the image from elsewhere'
-      : 'mend what is named above and try again',
-  });
+  return new ClipError(
+    first.code,
+    `${count} found: ${integrity ? 'this does not hold' : 'not all could be checked'}`,
+    {
+      hint: integrity
+        ? 'if the index is at fault, build it anew with --index build; if a blob is, fetch the image from elsewhere'
+        : 'mend what is named above and try again',
+    },
+  );
 }

@@ -2,13 +2,13 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
-import type { ByteString } from '../../src/bytes.js';
 import { bufferSource } from '../../src/build/build-index.js';
+import type { ByteString } from '../../src/bytes.js';
 import { encodeImage } from '../../src/format/image-encoder.js';
 import { createLayerEncoder } from '../../src/format/layer-encoder.js';
 import { openLayerSection } from '../../src/format/layer-section.js';
-import { openIndex } from '../../src/format/open-index.js';
 import type { Span } from '../../src/format/model.js';
+import { openIndex } from '../../src/format/open-index.js';
 import type { Entry } from '../../src/tree/entry.js';
 import { mergeLayers } from '../../src/tree/merge.js';
 import type { MergedNode } from '../../src/tree/merged-node.js';
@@ -90,12 +90,15 @@ test('an index and image that hold', async (t) => {
   const run = await verify(at);
   assert.equal(run.status, 0, run.stderr);
   const { ok, files, layers, problems } = reportOf(run);
-  assert.deepEqual({ ok, files, problems, layers: layers.map((layer) => layer.ok) }, {
-    ok: true,
-    files: 4,
-    problems: [],
-    layers: [true, true],
-  });
+  assert.deepEqual(
+    { ok, files, problems, layers: layers.map((layer) => layer.ok) },
+    {
+      ok: true,
+      files: 4,
+      problems: [],
+      layers: [true, true],
+    },
+  );
 });
 
 test('a forged index that tells the truth is found to (the forger below makes no other difference)', async (t) => {
@@ -118,9 +121,18 @@ test('a blob that is damaged at its place: the layer and just the files in the d
   assert.equal(run.status, 6, run.stderr);
   const { ok, files, layers, problems } = reportOf(run);
   assert.equal(ok, false);
-  assert.deepEqual(layers.map((layer) => layer.ok), [false, true]);
-  assert.deepEqual(problems.filter((problem) => problem.about === 'layer').map(({ code }) => code), ['DIGEST_MISMATCH']);
-  assert.deepEqual(problems.filter((problem) => problem.about === 'file').map((problem) => problem.path), ['/big']);
+  assert.deepEqual(
+    layers.map((layer) => layer.ok),
+    [false, true],
+  );
+  assert.deepEqual(
+    problems.filter((problem) => problem.about === 'layer').map(({ code }) => code),
+    ['DIGEST_MISMATCH'],
+  );
+  assert.deepEqual(
+    problems.filter((problem) => problem.about === 'file').map((problem) => problem.path),
+    ['/big'],
+  );
   assert.equal(files, 3);
 });
 
@@ -133,12 +145,17 @@ test('a blob that is gone is told, and the rest is looked at', async (t) => {
   const { files, problems } = reportOf(run);
   assert.equal(run.status, 3, run.stderr);
   assert.equal(files, 1);
-  assert.deepEqual(problems.map(({ about, code }) => `${about} ${code}`), ['layer NOT_FOUND', 'file NOT_FOUND']);
+  assert.deepEqual(
+    problems.map(({ about, code }) => `${about} ${code}`),
+    ['layer NOT_FOUND', 'file NOT_FOUND'],
+  );
 });
 
 /** /etc/passwd is said to lie where /etc/shadow does, and the other way round. */
 function swapPasswords(all: Entry[]): Entry[] {
-  const [passwd, shadow] = ['etc/passwd', 'etc/shadow'].map((name) => all.find((entry) => entry.path === name)!);
+  const [passwd, shadow] = ['etc/passwd', 'etc/shadow'].map(
+    (name) => all.find((entry) => entry.path === name)!,
+  );
   const { position, size } = passwd!;
   return all.map((entry) => {
     if (entry === passwd) return { ...entry, position: shadow!.position, size: shadow!.size };
@@ -151,26 +168,41 @@ const path = (text: string) => text as ByteString;
 const lies: [string, Lies, RegExp][] = [
   [
     'a mode of an entry',
-    { entries: (all) => all.map((entry) => (entry.path === 'etc/shadow' ? { ...entry, mode: 0o4777 } : entry)) },
+    {
+      entries: (all) =>
+        all.map((entry) => (entry.path === 'etc/shadow' ? { ...entry, mode: 0o4777 } : entry)),
+    },
     /first at \/etc\/shadow/,
   ],
+  ['where a file lies', { entries: swapPasswords }, /first at \/etc\/passwd/],
   [
-    'where a file lies',
-    { entries: swapPasswords },
-    /first at \/etc\/passwd/,
+    'an entry that is missing',
+    { entries: (all) => all.filter((entry) => entry.path !== 'later') },
+    /first at \/later/,
   ],
-  ['an entry that is missing', { entries: (all) => all.filter((entry) => entry.path !== 'later') }, /first at \/later/],
   [
     'an entry that is none',
     {
       entries: (all) =>
-        all.flatMap((entry) => (entry.path === 'later' ? [entry, { ...entry, path: path('later2'), position: entry.position + 512 }] : [entry])),
+        all.flatMap((entry) =>
+          entry.path === 'later'
+            ? [entry, { ...entry, path: path('later2'), position: entry.position + 512 }]
+            : [entry],
+        ),
     },
     /first at \/later2/,
   ],
-  ['a digest of a span', { spans: (all) => all.map((span, i) => (i === 1 ? { ...span, digest: '0'.repeat(64) } : span)) }, /span 1 differs/],
+  [
+    'a digest of a span',
+    { spans: (all) => all.map((span, i) => (i === 1 ? { ...span, digest: '0'.repeat(64) } : span)) },
+    /span 1 differs/,
+  ],
   ['a diffID', { facts: { diffId: `sha256:${'1'.repeat(64)}` } }, /sizes or digests differ|diffIDs/],
-  ['a name in the tree that is left out', { nodes: (all) => all.filter((node) => node.path !== 'etc/shadow') }, /\/etc\/shadow/],
+  [
+    'a name in the tree that is left out',
+    { nodes: (all) => all.filter((node) => node.path !== 'etc/shadow') },
+    /\/etc\/shadow/,
+  ],
 ];
 
 for (const [what, lie, expected] of lies) {
@@ -179,7 +211,12 @@ for (const [what, lie, expected] of lies) {
     await forge(at.index, lie);
     const run = await verify(at);
     assert.equal(run.status, 6, run.stderr);
-    assert.match(reportOf(run).problems.map((problem) => problem.message).join('\n'), expected);
+    assert.match(
+      reportOf(run)
+        .problems.map((problem) => problem.message)
+        .join('\n'),
+      expected,
+    );
     assert.match(run.stderr, /does not hold/);
   });
 }
@@ -217,7 +254,10 @@ test('an image whose config has a wrong diffID has no index that could be verifi
   const config = blob(manifest.config.digest);
   config.rootfs.diff_ids = [`sha256:${'2'.repeat(64)}`];
   const wrong = put({ ...manifest, config: { ...manifest.config, ...put(config) } });
-  writeFileSync(join(layout, 'index.json'), JSON.stringify({ ...top, manifests: [{ ...top.manifests[0], ...wrong }] }));
+  writeFileSync(
+    join(layout, 'index.json'),
+    JSON.stringify({ ...top, manifests: [{ ...top.manifests[0], ...wrong }] }),
+  );
   const run = await clip(['verify', `oci:${layout}`], { cacheDir: dir });
   assert.equal(run.status, 6);
   assert.match(run.stderr, /DIGEST_MISMATCH/);
