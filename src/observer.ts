@@ -29,7 +29,17 @@ export type ClipEvent =
   | { type: 'prefetched'; units: number; bytes: number }
   | { type: 'corrupt'; tier: Tier; key: string }
   | { type: 'evicted'; tier: Tier; key: string; bytes: number }
-  | { type: 'remote'; op: 'get' | 'put'; bytes: number; error?: string }
+  /** An operation on the shared cache is over. `bytes` were moved; `error` says why it failed; a put may be dropped unsent. */
+  | {
+      type: 'remote';
+      op: 'get' | 'put';
+      outcome: 'hit' | 'miss' | 'stored' | 'dropped' | 'failed';
+      bytes: number;
+      seconds: number;
+      error?: string;
+    }
+  /** A wait for another process that was fetching the same: it did, it went away, or it took too long. */
+  | { type: 'waited'; key: string; how: 'answered' | 'taken' | 'late'; seconds: number }
   /** A user should know, once; the text is already escaped and redacted. */
   | { type: 'warning'; code: string; message: string; hint?: string }
   /** Progress of long work; `total` may be unknown. Units are bytes unless `unit` says files. */

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import {
   closeSync,
+  lstatSync,
   mkdirSync,
   openSync,
   readdirSync,
@@ -19,11 +20,12 @@ import { isKey } from './tier.js';
  *   <spans>/tmp/…             files being written; renamed into place when whole
  *   <spans>/usage             what the entries add up to, roughly (disk-usage.ts)
  *   <spans>/evict.lock        held by the process that evicts
+ *   <spans>/claims/…          who is fetching what just now (claims.ts)
  *
  * An entry appears by rename only, so a reader finds a whole one or none, whenever a writer dies.
  */
 
-/** Temporary files older than this belong to writers that were killed. */
+/** Temporary files and claims older than this belong to processes that were killed. */
 const STALE_TEMPORARY_MS = 60 * 60 * 1000;
 
 /** Other people's images may be private, so what is cached of them is for the owner's eyes. */
@@ -115,13 +117,14 @@ export function* listEntries(spans: string): Generator<DiskEntry> {
 
 /** Removes what killed writers left behind; returns how many files. */
 export function removeStaleTemporaries(spans: string, olderThanMs = STALE_TEMPORARY_MS): number {
-  const folder = join(spans, 'tmp');
   const limit = Date.now() - olderThanMs;
   let removed = 0;
-  for (const name of namesIn(folder)) {
-    const path = join(folder, name);
-    const stat = statSync(path, { throwIfNoEntry: false });
-    if (stat && stat.mtimeMs <= limit && remove(path)) removed++;
+  for (const folder of [join(spans, 'tmp'), join(spans, 'claims')]) {
+    for (const name of namesIn(folder)) {
+      const path = join(folder, name);
+      const stat = lstatSync(path, { throwIfNoEntry: false });
+      if (stat && stat.mtimeMs <= limit && remove(path)) removed++;
+    }
   }
   return removed;
 }

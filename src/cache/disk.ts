@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { textToByteString } from '../bytes.js';
 import { escapeName } from '../escape.js';
 import type { Observer } from '../observer.js';
+import { createClaims } from './claims.js';
 import { entryPath, errnoOf, remove, removeStaleTemporaries, writeWhole } from './disk-files.js';
 import { createDiskUsage, LOW_WATER } from './disk-usage.js';
 import { type CacheTier, isKey } from './tier.js';
@@ -51,6 +52,7 @@ export function createDiskTier(options: DiskTierOptions): CacheTier & { readonly
 
   return {
     name: 'disk',
+    claims: createClaims(spans),
     get(key, length) {
       if (!reading || !isKey(key)) return undefined;
       try {

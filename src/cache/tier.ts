@@ -1,4 +1,5 @@
 import type { Tier } from '../observer.js';
+import type { Claims } from './claims.js';
 
 /**
  * One cache tier. Keys are the SHA-256 (64 lower-case hex digits) of the value, so an entry proves itself; `TieredCache` checks
@@ -16,6 +17,10 @@ export interface CacheTier {
   contains?(key: string, length: number): boolean;
   /** Whether this many bytes, put one after the other, would all still be there afterwards. */
   canHold(bytes: number): boolean;
+  /** Where processes that share the tier agree on who fetches what; absent where the tier is not shared or cannot. */
+  readonly claims?: Claims;
+  /** Waits until the tier takes writes without dropping them; undefined when it does now. For work that nobody waits for. */
+  ready?(): Promise<void> | undefined;
   /** Finishes writes under way. */
   close(): Promise<void>;
 }

@@ -3,6 +3,7 @@ import { ClipError } from '../errors.js';
 import { type Observer, silentObserver, type Tier } from '../observer.js';
 import { createFlightTable, type Flight, type Load } from './flight.js';
 import type { MemoryTier } from './memory.js';
+import { type Claim, fetchOnce } from './single-flight.js';
 import type { CacheTier } from './tier.js';
 
 /** What is loaded as one: a span, named by the SHA-256 of its bytes. */
@@ -18,7 +19,11 @@ export type Outcome = Tier | 'miss';
  * Fetches units that no tier has and gives each to `cache.deliver`, in any order. What it leaves undelivered fails. It stops when
  * `signal` aborts, which happens when no reader waits any more.
  */
-export type Origin<U extends Unit> = (missing: readonly U[], signal: AbortSignal) => Promise<void>;
+export interface Origin<U extends Unit> {
+  (missing: readonly U[], signal: AbortSignal): Promise<void>;
+  /** What other processes must not do while this one fetches the unit; without it, the same unit. */
+  claimOf?: (unit: U) => Claim;
+}
 
 export interface LoadOptions<U extends Unit> {
   origin: Origin<U>;
@@ -53,11 +58,18 @@ export interface TieredCache {
   deliver(unit: Unit, value: Uint8Array, options?: { keepInMemory?: boolean }): void;
   /** Looks again for units that are being loaded and lands what a tier has by now; returns those that are nowhere. */
   recheck<U extends Unit>(units: readonly U[]): Promise<U[]>;
+  /** Keeps a claim that this process has for longer than the load that took it; returns how to let go of it. */
+  retain(claim: Claim): () => void;
+  /** Waits until the tiers take writes without dropping any: for work ahead of any demand. */
+  ready(): Promise<void>;
   /** Where that many bytes could be held at once. */
   room(bytes: number): { memory: boolean; lower: boolean };
   /** Waits for writes under way and closes the tiers. */
   close(): Promise<void>;
 }
+
+/** Lookups under way at once in tiers that answer late. */
+const LOOKUPS = 16;
 
 /** Bytes that are read and verified in one go before other work gets its turn: some 10 ms. */
 const BYTES_PER_TURN = 8 << 20;
@@ -71,13 +83,15 @@ export interface TieredCacheOptions {
 
 /**
  * Memory → lower tiers → origin, filled on the way back. Every value from below memory and every fresh one is held against its
- * digest; one that does not hold is dropped, told as `corrupt`, and fetched from below. (Single flight between processes
- * belongs into `fetch`, between the last tier and the origin.)
+ * digest; one that does not hold is dropped, told as `corrupt`, and fetched from below. What no tier has is fetched once by all
+ * processes that share the disk tier (single-flight.ts).
  */
 export function createTieredCache(options: TieredCacheOptions): TieredCache {
   const { memory, lower = [], observer = silentObserver } = options;
   const flights = createFlightTable();
   const writes = new Set<Promise<void>>();
+  const shared = lower.find((tier) => tier.claims !== undefined);
+  const late = lower.some((tier) => tier.name === 'remote');
   let sinceTurn = 0;
 
   function put(tier: CacheTier, key: string, value: Uint8Array): void {
@@ -113,33 +127,46 @@ export function createTieredCache(options: TieredCacheOptions): TieredCache {
     return undefined;
   }
 
-  async function fetch<U extends Unit>(
-    owned: { unit: U; flight: Flight }[],
-    load: Load,
-    how: LoadOptions<U>,
-  ): Promise<void> {
-    const missing: U[] = [];
-    for (const { unit, flight } of owned) {
-      const found = await find(unit);
-      if (found) {
-        how.onOutcome?.(unit, found.tier, false);
-        if (flight.keepInMemory) memory?.put(unit.key, found.value);
-        flights.land(unit.key, found.value);
-      } else {
-        how.onOutcome?.(unit, 'miss', false);
-        missing.push(unit);
-      }
-    }
-    // The origin may go on for long after these have landed (a layer that is being filled): do not hold their values meanwhile.
-    owned.length = 0;
-    if (missing.length > 0) await how.origin(missing, load.controller.signal);
+  /** Looks for a unit that is in flight and lands it; tells who answered. */
+  async function findAndLand<U extends Unit>(unit: U, how: LoadOptions<U>): Promise<boolean> {
+    const found = await find(unit);
+    if (found === undefined) return false;
+    how.onOutcome?.(unit, found.tier, false);
+    if (flights.get(unit.key, unit.length)?.keepInMemory) memory?.put(unit.key, found.value);
+    flights.land(unit.key, found.value);
+    return true;
   }
 
-  function start<U extends Unit>(
-    owned: { unit: U; flight: Flight }[],
-    load: Load,
-    how: LoadOptions<U>,
-  ): void {
+  async function fetch<U extends Unit>(wanted: U[], load: Load, how: LoadOptions<U>): Promise<void> {
+    const { signal } = load.controller;
+    const absent = new Set<U>();
+    await eachOf(wanted, late ? LOOKUPS : 1, async (unit) => {
+      if (!(await findAndLand(unit, how))) absent.add(unit);
+    });
+    const missing = wanted.filter((unit) => absent.has(unit));
+    if (missing.length === 0) return;
+    const fromOrigin = (units: readonly U[]) => {
+      for (const unit of units) how.onOutcome?.(unit, 'miss', false);
+      return how.origin(units, signal);
+    };
+    const claimOf = how.origin.claimOf ?? claimOfUnit;
+    const { claims } = shared ?? {};
+    if (!claims || !missing.every((unit) => shared?.canHold(claimOf(unit).bytes))) {
+      return fromOrigin(missing);
+    }
+    await fetchOnce(missing, {
+      claims,
+      claimOf,
+      contains: (unit) => shared?.contains?.(unit.key, unit.length) === true,
+      find: (unit) => findAndLand(unit, how),
+      origin: fromOrigin,
+      onWaited: (unit, outcome, seconds) =>
+        observer.emit({ type: 'waited', key: unit.key, how: outcome, seconds }),
+      signal,
+    });
+  }
+
+  function start<U extends Unit>(owned: U[], load: Load, how: LoadOptions<U>): void {
     fetch(owned, load, how)
       .then(() => new ClipError('FAILED', 'a span was not delivered'))
       .catch((error: unknown) => error)
@@ -164,7 +191,7 @@ export function createTieredCache(options: TieredCacheOptions): TieredCache {
       const keep = how.keepInMemory ?? true;
       const load: Load = { controller: new AbortController(), flights: new Set() };
       const slots: (Uint8Array | Flight)[] = [];
-      const owned: { unit: (typeof units)[number]; flight: Flight }[] = [];
+      const owned: (typeof units)[number][] = [];
       for (const unit of units) {
         const value = memory?.get(unit.key, unit.length);
         if (value) {
@@ -176,7 +203,7 @@ export function createTieredCache(options: TieredCacheOptions): TieredCache {
         if (flight) how.onOutcome?.(unit, 'memory', true);
         else {
           flight = flights.start(unit.key, unit.length, load);
-          owned.push({ unit, flight });
+          owned.push(unit);
         }
         flight.interest++;
         flight.keepInMemory ||= keep;
@@ -203,6 +230,13 @@ export function createTieredCache(options: TieredCacheOptions): TieredCache {
         else left.push(unit);
       }
       return left;
+    },
+    retain({ name }) {
+      if (!shared?.claims?.take(name)) return () => {};
+      return () => shared.claims?.release(name);
+    },
+    async ready() {
+      for (const tier of lower) await tier.ready?.();
     },
     room(bytes) {
       return {
@@ -235,6 +269,23 @@ function batchOf(slots: readonly (Uint8Array | Flight)[], leave: (flight: Flight
       for (const slot of slots) if (!(slot instanceof Uint8Array)) leave(slot);
     },
   };
+}
+
+function claimOfUnit({ key, length }: Unit): Claim {
+  return { name: key, bytes: length };
+}
+
+/** Works through `items` in order, `parallel` at a time. */
+async function eachOf<T>(
+  items: readonly T[],
+  parallel: number,
+  work: (item: T) => Promise<void>,
+): Promise<void> {
+  let next = 0;
+  const worker = async () => {
+    while (next < items.length) await work(items[next++] as T);
+  };
+  await Promise.all(Array.from({ length: Math.min(parallel, items.length) }, worker));
 }
 
 function holds(key: string, value: Uint8Array): boolean {

@@ -33,6 +33,7 @@ export async function fillSpans(
   const absent = [...spans].filter((span) => !context.cache.contains(unitOf(span)));
   for await (const { units } of windowsOfSpans(absent)) {
     options.signal?.throwIfAborted();
+    await context.cache.ready();
     const batch = context.cache.load(units, options);
     try {
       let bytes = 0;

@@ -23,8 +23,9 @@ export function layerOrigin(
   layer: number,
   options: LayerOriginOptions,
 ): Origin<SpanUnit> {
-  return async (missing, signal) => {
-    const info = layerInfo(context, layer);
+  const info = layerInfo(context, layer);
+  const claim = { name: info.digest.slice(info.digest.indexOf(':') + 1), bytes: info.uncompressedSize };
+  const origin = async (missing: readonly SpanUnit[], signal: AbortSignal) => {
     const room = context.cache.room(info.uncompressedSize);
     if (!room.memory && !room.lower) {
       options.onStart?.();
@@ -38,10 +39,15 @@ export function layerOrigin(
       key: `${layer}`,
       units: missing,
       signal,
-      start: (run) => decodeLayer(context, layer, { run, counted: options.counted }),
+      start: (run) => {
+        // The run goes on when the load that began it has what it wanted.
+        const release = context.cache.retain(claim);
+        return decodeLayer(context, layer, { run, counted: options.counted }).finally(release);
+      },
       ...(options.onStart && { onStart: options.onStart }),
     });
   };
+  return Object.assign(origin, { claimOf: () => claim });
 }
 
 async function decodeLayer(

@@ -1,3 +1,4 @@
+import type { Claim } from '../cache/single-flight.js';
 import type { Origin } from '../cache/tiered.js';
 import type { LayerInfo, Span } from '../format/model.js';
 import { blobRange } from './blob.js';
@@ -25,7 +26,7 @@ export function spanOrigin(
   layer: number,
   options: SpanOriginOptions,
 ): Origin<SpanUnit> {
-  return async (missing, signal) => {
+  const origin = async (missing: readonly SpanUnit[], signal: AbortSignal) => {
     const spans = missing.map((unit) => unit.span);
     let next = 0;
     while (next < spans.length) {
@@ -46,6 +47,16 @@ export function spanOrigin(
       next = end;
     }
   };
+  return Object.assign(origin, {
+    claimOf: (unit: SpanUnit) => claimOf(layerInfo(context, layer), unit.span),
+  });
+}
+
+/** Spans of one frame share a start and so a decoder run: one process decodes them all. */
+function claimOf(info: LayerInfo, span: Span): Claim {
+  if (span.kind !== 'frame') return { name: span.digest, bytes: span.length };
+  const layer = info.digest.slice(info.digest.indexOf(':') + 1);
+  return { name: `${layer}-${span.byte}`, bytes: info.uncompressedSize };
 }
 
 function follows(spans: readonly Span[], i: number, runStart: number): boolean {
@@ -132,8 +143,18 @@ async function decodeGroup(
     key: `${layer}:${last.byte}`,
     units: wanted.map(unitOf),
     signal,
-    start: (run) =>
-      decode({ context, layer, spans: group, counted, signal: run.signal, onPassed: run.pass, bytes }),
+    start: (run) => {
+      const release = context.cache.retain(claimOf(layerInfo(context, layer), last));
+      return decode({
+        context,
+        layer,
+        spans: group,
+        counted,
+        signal: run.signal,
+        onPassed: run.pass,
+        bytes,
+      }).finally(release);
+    },
   });
 }
 
