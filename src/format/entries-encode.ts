@@ -18,7 +18,7 @@ import { isCleanPath, writePaths } from './paths.js';
 import { type EncodedBlock, type EncodedStream, STREAM } from './section.js';
 
 /** Decoded bytes that a block of entries aims at: a lookup decodes one or two of them. Measured in docs/format.md. */
-const TARGET = 24_576;
+const TARGET = 16_384;
 const EXTRAS_BLOCK = 16_384;
 
 /** Encodes a layer's entries, sorted by (comparePaths, position), into the streams `entries`, `xattrs` and `extents`. */

@@ -1,4 +1,4 @@
-import type { ByteString } from '../bytes.js';
+import { type ByteString, byteStringToBytes } from '../bytes.js';
 import type { ByteReader } from './byte-reader.js';
 import type { ByteWriter } from './byte-writer.js';
 import { MAX_BLOCK_PATHS, MAX_PATH } from './limits.js';
@@ -46,51 +46,60 @@ export function readPaths(reader: ByteReader, count: number, order: PathOrder): 
     if (shared[i]! + length > MAX_PATH) reader.fail('a path is too long');
   }
   if (total > MAX_BLOCK_PATHS) reader.fail(`${total} bytes of paths`);
-  const heap = reader.byteString(restTotal);
+  const rests = reader.take(restTotal);
   const paths = new Array<ByteString>(count);
-  let before = '' as ByteString;
-  let position = 0;
+  // The path at hand, byte by byte: each overwrites what it does not share with the one before.
+  const path = Buffer.allocUnsafe(MAX_PATH);
+  let from = 0;
+  let before = 0;
   for (let i = 0; i < count; i++) {
     const keep = shared[i]!;
-    if (keep > before.length || (i === 0 && keep > 0)) reader.fail('a path shares more than there is');
-    const path = joinPath(before, keep, heap, position, position + rest[i]!);
-    position += rest[i]!;
-    if (!isCleanFrom(path, keep)) reader.fail('a path is not clean');
-    if (i > 0 && !follows(before, path, keep, order.allowEqual)) reader.fail('paths are not in order');
-    paths[i] = path;
-    before = path;
+    const to = from + rest[i]!;
+    const length = keep + rest[i]!;
+    if (keep > before) reader.fail('a path shares more than there is');
+    if (i > 0 && !follows(path, before, { keep, length, next: rests[from]!, allowEqual: order.allowEqual })) {
+      reader.fail('paths are not in order');
+    }
+    rests.copy(path, keep, from, to);
+    if (!isCleanFrom(path, keep, length)) reader.fail('a path is not clean');
+    paths[i] = path.toString('latin1', 0, length) as ByteString;
+    from = to;
+    before = length;
   }
   return paths;
 }
 
-function joinPath(before: string, keep: number, heap: string, start: number, end: number): ByteString {
-  if (keep === 0) return heap.slice(start, end) as ByteString;
-  return (before.slice(0, keep) + heap.slice(start, end)) as ByteString;
+/**
+ * Whether a path of `length` bytes comes after `before`, of `beforeLength` bytes, when it shares its first `keep` bytes with it,
+ * no more, and goes on with the byte `next`.
+ */
+function follows(
+  before: Uint8Array,
+  beforeLength: number,
+  { keep, length, next, allowEqual }: { keep: number; length: number; next: number; allowEqual: boolean },
+): boolean {
+  if (keep === length) return allowEqual && keep === beforeLength;
+  if (keep === beforeLength) return true;
+  const last = before[keep]!;
+  if (last === next) return false;
+  return last === SLASH || (next !== SLASH && last < next);
 }
 
-/** Whether `path`, whose first `keep` bytes are all that it shares with `before`, comes after it. */
-function follows(before: string, path: string, keep: number, allowEqual: boolean): boolean {
-  if (keep === path.length) return allowEqual && keep === before.length;
-  if (keep === before.length) return true;
-  const x = before.charCodeAt(keep);
-  const y = path.charCodeAt(keep);
-  if (x === y) return false;
-  return x === SLASH || (y !== SLASH && x < y);
-}
-
-/** Whether the components that reach beyond `from` are clean; what lies before was checked with the path before. */
-function isCleanFrom(path: string, from: number): boolean {
-  const length = path.length;
-  // The component that `from` falls into begins after the last slash before it.
-  let start = from === 0 ? 0 : path.lastIndexOf('/', from - 1) + 1;
+/**
+ * Whether the components that reach beyond byte `from` of a path are clean; what lies before was checked with the path before.
+ */
+function isCleanFrom(path: Uint8Array, from: number, length: number): boolean {
   if (length === 0) return true;
+  // Where the component that `from` falls into begins.
+  let start = from;
+  while (start > 0 && path[start - 1] !== SLASH) start--;
   for (let i = from; i <= length; i++) {
-    const code = i === length ? SLASH : path.charCodeAt(i);
-    if (code === 0) return false;
-    if (code !== SLASH) continue;
+    const byte = i === length ? SLASH : path[i];
+    if (byte === 0) return false;
+    if (byte !== SLASH) continue;
     const size = i - start;
     if (size === 0) return false;
-    if (size <= 2 && path.charCodeAt(start) === DOT && path.charCodeAt(i - 1) === DOT) return false;
+    if (size <= 2 && path[start] === DOT && path[i - 1] === DOT) return false;
     start = i + 1;
   }
   return true;
@@ -98,7 +107,7 @@ function isCleanFrom(path: string, from: number): boolean {
 
 /** Whether a path is as `Entry.path` demands. */
 export function isCleanPath(path: ByteString): boolean {
-  return path.length <= MAX_PATH && isCleanFrom(path, 0);
+  return path.length <= MAX_PATH && isCleanFrom(byteStringToBytes(path), 0, path.length);
 }
 
 export function sharedLength(a: string, b: string): number {
