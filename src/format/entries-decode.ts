@@ -71,6 +71,10 @@ export function decodeEntries(
     if (owners[owner[row]!]!.type !== 'file') reader.fail('extents of what is not a file');
   }
   const positions = placeAll({ reader, ranks, places, sizes, sparse, uncompressedSize });
+  for (let row = 1; row < count; row++) {
+    const twice = paths[row] === paths[row - 1];
+    if (twice && positions[row]! < positions[row - 1]!) reader.fail('entries of one path are not in order');
+  }
 
   return {
     count,

@@ -7,7 +7,7 @@ import { SPANS_PER_BLOCK, START_KINDS } from './span-kinds.js';
 import { writeContext } from './window-record.js';
 
 /** Decoded bytes that a block of window records aims at; fetching one window decodes one block. */
-const WINDOW_TARGET = 32_768;
+const WINDOW_TARGET = 16_384;
 
 /** What a row of the table keeps of a span, and where its record is. */
 interface Row {

@@ -10,7 +10,7 @@ import type { SpanContext } from './model.js';
  */
 
 /** A gap of fewer zeros than this stays in its run: telling it would cost more than keeping it. */
-const SHORTEST_GAP = 4;
+const SHORTEST_GAP = 3;
 
 /** Appends the record; the same context always gives the same bytes. */
 export function writeContext(out: ByteWriter, { window, header }: SpanContext): void {

@@ -123,7 +123,7 @@ test('forged blocks, signed with digests that hold, are refused or give some ans
       block.decoded = decoded;
       await ask(putTogether(parts));
     }),
-    { numRuns: 800 },
+    { numRuns: 500 },
   );
 });
 
