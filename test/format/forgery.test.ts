@@ -47,7 +47,10 @@ test('a block that inflates to more than it announces is refused, and so is one 
   ]) {
     const decodedLength = stored.length > 20_000 ? 65_536 : 2000;
     const bomb = encodeSection(1, takeApart(file).sections[0]!.info, [
-      { id: STREAM.keys, blocks: [{ stored: stored.subarray(0, decodedLength), decodedLength, items: 1, key: 0 }] },
+      {
+        id: STREAM.keys,
+        blocks: [{ stored: stored.subarray(0, decodedLength), decodedLength, items: 1, key: 0 }],
+      },
       { id: STREAM.merge, blocks: [{ stored: Buffer.alloc(13), decodedLength: 13, items: 3, key: 0 }] },
     ]);
     assert.equal(await refusal(replaceSection(file, 0, bomb)), 'CORRUPT_INDEX');

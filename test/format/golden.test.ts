@@ -96,7 +96,12 @@ function mediumIndex(): Buffer {
       layers: [{ section, mediaType: 'application/vnd.oci.image.layer.v1.tar+gzip' }],
       nodes: [
         root,
-        ...entries.map(({ path }, entry) => ({ path, ref: { layer: 0, entry }, target: undefined, nlink: 1 })),
+        ...entries.map(({ path }, entry) => ({
+          path,
+          ref: { layer: 0, entry },
+          target: undefined,
+          nlink: 1,
+        })),
       ],
       manifest: Buffer.from('{"layers":[]}'),
       manifestMediaType: 'application/vnd.oci.image.manifest.v1+json',

@@ -68,7 +68,11 @@ export function exampleIndex(): Buffer {
 export function hexDump(bytes: Buffer): string {
   const lines: string[] = [];
   for (let at = 0; at < bytes.length; at += 16) {
-    const hex = bytes.subarray(at, at + 16).toString('hex').replace(/../g, '$& ').trim();
+    const hex = bytes
+      .subarray(at, at + 16)
+      .toString('hex')
+      .replace(/../g, '$& ')
+      .trim();
     lines.push(`${at.toString(16).padStart(4, '0')}  ${hex}`);
   }
   return lines.join('\n');
