@@ -4,7 +4,7 @@ import { openSource } from '../source/open.js';
 import { type BuiltIndex, buildIntoFile } from './build-into-file.js';
 import { withDefaults } from './default-options.js';
 import type { OpenOptions } from './options.js';
-import { sourceOptions } from './source-options.js';
+import { hintOf, sourceOptions } from './source-options.js';
 import { openIndexStore } from './store.js';
 
 /**
@@ -23,7 +23,7 @@ export async function buildImageIndex(
   const store = openIndexStore(options.cacheDir);
   const name = printImage(named);
   try {
-    const built = await buildIntoFile(source, { ...options, name, store });
+    const built = await buildIntoFile(source, { ...options, name, store, ...hintOf(source, options) });
     await store.remember(name, options.platform ?? '', built.image.manifestDigest);
     return built;
   } finally {

@@ -26,8 +26,9 @@ export interface BuiltIndex {
 }
 
 export interface BuildIntoFileOptions extends OpenOptions {
-  /** Printable name of the image; goes into the index as the hint where to read from. */
+  /** Printable name of the image; goes into the index as the hint where to read from, unless there is a `hint`. */
   name: string;
+  hint?: string | undefined;
   store: IndexStore;
   /** Default: the store's own place. */
   output?: string;
@@ -45,7 +46,7 @@ export async function buildIntoFile(source: ImageSource, options: BuildIntoFileO
   });
   const chunks = await buildIndex(source, image, {
     spacing,
-    sourceHint: name,
+    sourceHint: options.hint ?? name,
     sections: options.index === 'build' ? withoutReuse(store) : store.sections,
     observer,
     ...cancel,

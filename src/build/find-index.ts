@@ -37,7 +37,8 @@ export async function findOrBuildIndex(
   }
   // The scanners, the tar walk and the encoders: a third of the start-up time of a command that reads an index.
   const { buildIntoFile } = await import('./build-into-file.js');
-  const built = await buildIntoFile(await source(), { ...options, name, store });
+  const from = await source();
+  const built = await buildIntoFile(from, { ...options, name, store, hint: from.hint });
   await store.remember(name, platform, built.image.manifestDigest);
   return { path: built.path, origin: 'built' };
 

@@ -12,10 +12,14 @@ export interface LayoutSourceOptions {
   /** Printable transport and reference. */
   name: string;
   select: Selection;
+  hint?: string | undefined;
 }
 
 /** The source takes the store over and closes it. */
-export function createLayoutSource(store: ContentStore, { name, select }: LayoutSourceOptions): ImageSource {
+export function createLayoutSource(
+  store: ContentStore,
+  { name, select, hint }: LayoutSourceOptions,
+): ImageSource {
   async function manifest(digest: string | undefined, options: ReadOptions = {}): Promise<ManifestResult> {
     if (digest !== undefined) return await readManifest(digest, '', options);
     const index = await readDocument(store, 'index.json', { ...options, what: `the index.json of ${name}` });
@@ -48,6 +52,7 @@ export function createLayoutSource(store: ContentStore, { name, select }: Layout
 
   return {
     name,
+    hint,
     manifest,
     blob: (descriptor, options = {}) =>
       read(descriptor, { start: options.offset ?? 0, end: descriptor.size }, options),

@@ -1,18 +1,27 @@
 import { ClipError } from '../errors.js';
 import type { ConnectionOptions } from '../http/options.js';
+import type { Observer } from '../observer.js';
 import type { ImageRef } from '../reference/image-ref.js';
 import { printImage } from '../reference/print-image.js';
+import type { SpoolPlace } from './archive/spool.js';
 import type { ImageSource } from './source.js';
 
 export interface OpenSourceOptions {
   connection: ConnectionOptions;
   /** No network: images in registries cannot be opened. */
   offline: boolean;
+  /** Where copies are kept of what cannot be read in the middle; none: such a source is USAGE. */
+  spool?: SpoolPlace | undefined;
+  /** Standard input, for `-`; default the process's. */
+  input?: () => AsyncIterable<Uint8Array>;
+  /** See and stop what has to be done before the source can be read. */
+  observer?: Observer;
+  signal?: AbortSignal;
 }
 
 /**
- * Opens the place that an image lives in. A registry is not asked anything yet. Throws OFFLINE, NOT_FOUND, CORRUPT_IMAGE, or
- * UNSUPPORTED for a transport that this version does not read.
+ * Opens the place that an image lives in. A registry is not asked anything yet. Throws OFFLINE, NOT_FOUND, CORRUPT_IMAGE, UNSUPPORTED,
+ * or USAGE where a copy is needed and there is no spool.
  */
 export async function openSource(image: ImageRef, options: OpenSourceOptions): Promise<ImageSource> {
   switch (image.transport) {
@@ -29,25 +38,13 @@ export async function openSource(image: ImageRef, options: OpenSourceOptions): P
       const { openLayout } = await import('./layout.js');
       return await openLayout(image);
     }
-    case 'oci-archive': {
-      const [{ openTarStore }, { createLayoutSource }] = await Promise.all([
-        import('./archive/tar-store.js'),
-        import('./layout-source.js'),
-      ]);
-      const store = await openTarStore(image.path);
-      return createLayoutSource(store, { name: printImage(image), select: image.select });
+    case 'docker-daemon': {
+      const { openEngineImage } = await import('./engine/engine-source.js');
+      return await openEngineImage(image.reference, options);
     }
-    case 'docker-archive': {
-      const { openDockerArchive } = await import('./archive/docker-archive.js');
-      return await openDockerArchive(image);
+    default: {
+      const { openArchive } = await import('./archive/open-archive.js');
+      return await openArchive(image, options);
     }
-    case 'tar': {
-      const { openTarImage } = await import('./archive/tar-image.js');
-      return await openTarImage(image);
-    }
-    default:
-      throw new ClipError('UNSUPPORTED', `the transport ${image.transport}: cannot be read yet`, {
-        hint: `Copy it into an OCI layout: skopeo copy ${printImage(image)} oci:DIR:TAG.`,
-      });
   }
 }

@@ -17,6 +17,8 @@ export interface ManifestResult {
 export interface ImageSource {
   /** Transport and reference, printable (no secrets). */
   readonly name: string;
+  /** What an index has to name to find the image again, where `name` would not do: what came through a pipe comes but once. */
+  readonly hint?: string | undefined;
   /** The manifest or image index behind the reference that the source was opened with, or behind a digest. At most 4 MiB (LIMIT). */
   manifest(digest: string | undefined, options?: ReadOptions): Promise<ManifestResult>;
   /**

@@ -31,10 +31,18 @@ interface Opened {
   paths: ReadonlyMap<string, string>;
 }
 
+export interface DockerArchiveOptions {
+  path: string;
+  select: Selection;
+  /** Printable transport and reference, where the path is not what the user named. */
+  name?: string;
+  hint?: string | undefined;
+}
+
 /** Opens an archive; its tar headers are walked now. Throws as `openTarStore`, or CORRUPT_IMAGE. */
-export async function openDockerArchive(options: { path: string; select: Selection }): Promise<ImageSource> {
-  const { path, select } = options;
-  const name = printImage({ transport: 'docker-archive', path, select });
+export async function openDockerArchive(options: DockerArchiveOptions): Promise<ImageSource> {
+  const { path, select, hint } = options;
+  const name = options.name ?? printImage({ transport: 'docker-archive', path, select });
   const store = await openTarStore(path);
   let opened: Promise<Opened> | undefined;
 
@@ -68,6 +76,7 @@ export async function openDockerArchive(options: { path: string; select: Selecti
 
   return {
     name,
+    hint,
     async manifest(digest, options = {}) {
       const { manifest } = await openOnce(options);
       if (digest === undefined || digest === manifest.digest) return manifest;
@@ -126,10 +135,14 @@ async function describeLayer(
   const encoding = detectEncoding(head, true) ?? 'plain';
   const base = 'application/vnd.oci.image.layer.v1.tar';
   if (encoding === 'plain') return { mediaType: base, digest: diffId, size };
+  const mediaType = `${base}+${encoding}`;
+  // Where files are named by their content, as in an OCI layout, the name is the digest; who reads the layer checks it.
+  const named = /^blobs\/sha256\/([0-9a-f]{64})$/.exec(path);
+  if (named !== null) return { mediaType, digest: `sha256:${named[1]}`, size };
   const hash = createHash('sha256');
   for await (const chunk of readFileRange(store, path, { start: 0, end: size }, { ...read, what }))
     hash.update(chunk);
-  return { mediaType: `${base}+${encoding}`, digest: `sha256:${hash.digest('hex')}`, size };
+  return { mediaType, digest: `sha256:${hash.digest('hex')}`, size };
 }
 
 function parseListing(bytes: Uint8Array): SavedImage[] {

@@ -21,7 +21,12 @@ interface Opened {
 }
 
 /** Throws NOT_FOUND or IO. */
-export async function openTarImage({ path }: { path: string }): Promise<ImageSource> {
+export async function openTarImage(options: {
+  path: string;
+  name?: string;
+  hint?: string | undefined;
+}): Promise<ImageSource> {
+  const { path, name = `tar:${path}`, hint } = options;
   const what = `the file ${JSON.stringify(path)}`;
   const file = await openFile(path).catch((error: unknown) => {
     throw fileError(error, what);
@@ -56,7 +61,8 @@ export async function openTarImage({ path }: { path: string }): Promise<ImageSou
   }
 
   return {
-    name: `tar:${path}`,
+    name,
+    hint,
     manifest: async (_, options = {}) => (await openOnce(options)).manifest,
     blob: (descriptor, options = {}) =>
       read(descriptor, { start: options.offset ?? 0, end: descriptor.size }, options),

@@ -4,6 +4,7 @@ import { byteStringToText } from '../../bytes.js';
 import { ClipError } from '../../errors.js';
 import { abortError } from '../../http/errors.js';
 import { detectEncoding, MAGIC_LENGTH } from '../../inflate/detect.js';
+import { corrupt } from '../../oci/json.js';
 import { createTarWalker } from '../../tar/walk.js';
 import { type Entry, extentsOf } from '../../tree/entry.js';
 import { type ContentFile, type ContentStore, fileError } from '../content-store.js';
@@ -17,6 +18,8 @@ const ZEROS = new Uint8Array(1 << 20);
 const MAX_MEMBERS = 100_000;
 /** Old `docker save` archives link layers to one another; no chain is longer than the layers. */
 const MAX_LINKS = 1024;
+/** The files that say which images an archive holds. */
+const LISTINGS = new Set(['manifest.json', 'index.json']);
 
 type Member = { offset: number; size: number } | { link: string };
 
@@ -90,9 +93,13 @@ function truncated(): ClipError {
   });
 }
 
-/** The last of several members of one name wins, as it would when unpacked. */
+/** The last of several members of one name wins, as it would when unpacked; but see `LISTINGS`. */
 function addMember(members: Map<string, Member>, entry: Entry): void {
   const name = byteStringToText(entry.path);
+  if (LISTINGS.has(name) && members.has(name)) {
+    // Unpackers take the last one, readers in place the first: what an image is must not depend on who reads it.
+    throw corrupt('the archive', `holds more than one ${name}`);
+  }
   const [extent, ...others] = extentsOf(entry);
   if (entry.type === 'file' && others.length === 0) {
     members.set(name, { offset: extent?.offset ?? entry.position, size: entry.size });

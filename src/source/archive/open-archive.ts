@@ -1,0 +1,41 @@
+/** Images in a tar file: a layout, what docker saves, or a bare root file system. */
+
+import { resolve } from 'node:path';
+import type { ImageRef } from '../../reference/image-ref.js';
+import { printImage } from '../../reference/print-image.js';
+import type { OpenSourceOptions } from '../open.js';
+import type { ImageSource } from '../source.js';
+import { locateArchive } from './locate-archive.js';
+
+type ArchiveRef = Extract<ImageRef, { transport: 'oci-archive' | 'docker-archive' | 'tar' }>;
+
+/** Throws NOT_FOUND, IO, CORRUPT_TAR, LIMIT, UNSUPPORTED, or USAGE where a copy has to be made and may not be. */
+export async function openArchive(image: ArchiveRef, options: OpenSourceOptions): Promise<ImageSource> {
+  const uncompress = image.transport !== 'tar';
+  const { path, isCopy } = await locateArchive(image.path, { ...readOf(options), uncompress });
+  const name = printImage(image);
+  // Named by the path of the copy, an index can be read after the pipe is gone.
+  const hint = isCopy ? printImage({ ...image, path: resolve(path) }) : undefined;
+  switch (image.transport) {
+    case 'oci-archive': {
+      const [{ openTarStore }, { createLayoutSource }] = await Promise.all([
+        import('./tar-store.js'),
+        import('../layout-source.js'),
+      ]);
+      const store = await openTarStore(path, options.signal && { signal: options.signal });
+      return createLayoutSource(store, { name, select: image.select, hint });
+    }
+    case 'docker-archive': {
+      const { openDockerArchive } = await import('./docker-archive.js');
+      return await openDockerArchive({ path, select: image.select, name, hint });
+    }
+    case 'tar': {
+      const { openTarImage } = await import('./tar-image.js');
+      return await openTarImage({ path, name, hint });
+    }
+  }
+}
+
+function readOf({ observer, signal, spool, input }: OpenSourceOptions) {
+  return { ...(observer && { observer }), ...(signal && { signal }), spool, input };
+}
