@@ -10,7 +10,7 @@ export type JsonObject = Readonly<Record<string, unknown>>;
 /** Parses a UTF-8 JSON object of at most 4 MiB. Throws LIMIT or CORRUPT_IMAGE; `what` names the document. */
 export function parseJsonObject(bytes: Uint8Array, what: string): JsonObject {
   if (bytes.length > MAX_DOCUMENT) {
-    throw new ClipError('LIMIT', `${what} is larger than 4 MiB`, { hint: 'This is no ordinary image.' });
+    throw limit(`${what} is larger than 4 MiB`);
   }
   let value: unknown;
   try {
@@ -19,6 +19,10 @@ export function parseJsonObject(bytes: Uint8Array, what: string): JsonObject {
     throw corrupt(what, 'is not JSON');
   }
   return asObject(value, what);
+}
+
+function limit(message: string): ClipError {
+  return new ClipError('LIMIT', message, { hint: 'This is no ordinary image.' });
 }
 
 export function corrupt(what: string, problem: string): ClipError {
@@ -35,14 +39,14 @@ export function asObject(value: unknown, what: string): JsonObject {
 
 export function asArray(value: unknown, what: string, max: number): readonly unknown[] {
   if (!Array.isArray(value)) throw corrupt(what, 'is not an array');
-  if (value.length > max) throw new ClipError('LIMIT', `${what} has more than ${max} elements`);
+  if (value.length > max) throw limit(`${what} has more than ${max} elements`);
   return value;
 }
 
 /** A string of at most `max` characters without control characters. */
 export function asText(value: unknown, what: string, max = 4096): string {
   if (typeof value !== 'string') throw corrupt(what, 'is not a string');
-  if (value.length > max) throw new ClipError('LIMIT', `${what} is longer than ${max} characters`);
+  if (value.length > max) throw limit(`${what} is longer than ${max} characters`);
   if (/[\u0000-\u001f\u007f]/.test(value)) throw corrupt(what, 'holds control characters');
   return value;
 }

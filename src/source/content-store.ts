@@ -30,7 +30,11 @@ export async function readDocument(
 ): Promise<Uint8Array> {
   const file = await openOrThrow(store, path, options.what);
   try {
-    if (file.size > MAX_DOCUMENT) throw new ClipError('LIMIT', `${options.what} is larger than 4 MiB`);
+    if (file.size > MAX_DOCUMENT) {
+      throw new ClipError('LIMIT', `${options.what} is larger than 4 MiB`, {
+        hint: 'This is no ordinary image.',
+      });
+    }
     const bytes = Buffer.alloc(file.size);
     for (let position = 0; position < bytes.length; ) {
       position += await readSome(file, bytes.subarray(position), { ...options, position });

@@ -164,12 +164,14 @@ test('what cannot be read says so', async (t) => {
     await assert.rejects(open(`${transport}:${file}`), fails('NOT_FOUND'));
   }
   await writeFile(file, gzipSync(Buffer.alloc(1024)));
-  await assert.rejects(open(`oci-archive:${file}`), fails('UNSUPPORTED', /gunzip/));
+  await assert.rejects(open(`oci-archive:${file}`), fails('USAGE', /--no-cache/));
   await writeFile(file, noise(2000));
   await assert.rejects(open(`docker-archive:${file}`), fails('CORRUPT_TAR'));
   await writeFile(file, Buffer.alloc(1024));
   const empty = await open(`oci-archive:${file}`);
   await assert.rejects(resolveImage(empty), fails('NOT_FOUND'));
   await empty.close();
-  await assert.rejects(open('docker-daemon:debian'), fails('UNSUPPORTED', /skopeo/));
+  await assert.rejects(open('docker-daemon:debian'), fails('USAGE', /--no-cache/));
+  await writeFile(file, Buffer.from('fd377a585a000000', 'hex'));
+  await assert.rejects(open(`docker-archive:${file}`), fails('UNSUPPORTED', /unxz/));
 });

@@ -47,7 +47,7 @@ export async function locateArchive(path: string, options: LocateOptions): Promi
     const head = new Uint8Array(Math.min(HEAD, file.size));
     await file.read(head, 0);
     if (!options.uncompress || compressionOf(head, what) === undefined) return { path, isCopy: false };
-    const place = requireSpool(options.spool, `${what} is compressed: it`);
+    const place = requireSpool(options.spool, `${what} is compressed and`);
     const name = await identityOf(path);
     const copy = findSpooled(place, name) ?? (await spoolFile(file, place, { ...options, what }));
     rememberSpooled(place, name, copy);

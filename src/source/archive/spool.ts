@@ -30,7 +30,7 @@ export interface SpoolPlace {
 /** The place, or USAGE where caches are turned off; `what` needs it. */
 export function requireSpool(place: SpoolPlace | undefined, what: string): SpoolPlace {
   if (place !== undefined && place.quota > 0) return place;
-  throw new ClipError('USAGE', `${what} cannot be read in the middle and needs the cache on disk`, {
+  throw new ClipError('USAGE', `${what} cannot be read in the middle: that needs the cache on disk`, {
     hint: 'Leave out --no-cache and --disk-cache 0, or name an uncompressed archive file.',
   });
 }

@@ -30,7 +30,7 @@ export interface EngineOptions extends ReadOptions {
 export async function openEngineImage(reference: string, options: EngineOptions): Promise<ImageSource> {
   const { connection, environment = process.env, spool, offline, ...read } = options;
   const name = `docker-daemon:${reference}`;
-  const place = requireSpool(spool, `${name} is exported as a whole: it`);
+  const place = requireSpool(spool, `${name} is exported as a whole and`);
   const byId = isDigest(reference) ? findSpooled(place, keyOf(reference)) : undefined;
   if (byId !== undefined) return await openCopy(byId, { name, id: reference });
 
