@@ -10,6 +10,12 @@ export interface OpenOptions {
   useCache: boolean;
   memoryCache: number;
   diskCache: number;
+  /** URL of a cache that workers share (docs/cache.md): `redis://`, `s3://`, `https://`, …. */
+  remoteCache?: string;
+  /** Longest wait of a read for the remote cache; default 1 s. */
+  remoteTimeout?: number;
+  /** How long the remote cache keeps an entry, where it can forget; default 7 days. */
+  remoteTtl?: number;
   strategy: Strategy;
   /** `os/arch[/variant]`; default linux and this machine's architecture. */
   platform?: string;
@@ -31,4 +37,6 @@ export interface OpenOptions {
 
 export const DEFAULT_SPACING = 1 << 20;
 export const DEFAULT_MEMORY_CACHE = 128 << 20;
+export const DEFAULT_REMOTE_TIMEOUT = 1000;
+export const DEFAULT_REMOTE_TTL = 7 * 24 * 60 * 60 * 1000;
 export const DEFAULT_DISK_CACHE = 10 * 1024 ** 3;

@@ -1,4 +1,9 @@
-import { DEFAULT_DISK_CACHE, DEFAULT_MEMORY_CACHE } from '../build/options.js';
+import {
+  DEFAULT_DISK_CACHE,
+  DEFAULT_MEMORY_CACHE,
+  DEFAULT_REMOTE_TIMEOUT,
+  DEFAULT_REMOTE_TTL,
+} from '../build/options.js';
 import { DEFAULT_CONNECTION } from '../http/options.js';
 import { choice, count, type Flag, text, toggle, type Values } from './flags.js';
 import { formatSize, parseDuration, parseSize } from './units.js';
@@ -28,6 +33,10 @@ export function size<D extends number | undefined>(about: {
   };
 }
 
+function shownDuration(milliseconds: number): string {
+  return milliseconds % 3_600_000 === 0 ? `${milliseconds / 3_600_000}h` : `${milliseconds / 1000}s`;
+}
+
 function duration(summary: string, fallback: number): Flag<number> {
   return {
     summary,
@@ -35,7 +44,7 @@ function duration(summary: string, fallback: number): Flag<number> {
     expects: 'a time such as 500ms, 5s or 2m',
     parse: parseDuration,
     fallback,
-    shown: `${fallback / 1000}s`,
+    shown: shownDuration(fallback),
   };
 }
 
@@ -60,7 +69,7 @@ export const EVERYWHERE = {
     fallback: undefined,
     shown: '$XDG_CACHE_HOME/clip or ~/.cache/clip',
   }),
-  noCache: toggle({ summary: 'read and write no cache on disk (indexes are still kept)' }),
+  noCache: toggle({ summary: 'use no disk and no remote cache (indexes are still kept)' }),
   memoryCache: size({
     summary: 'most that the memory cache holds; 0 turns it off',
     fallback: DEFAULT_MEMORY_CACHE,
@@ -69,6 +78,14 @@ export const EVERYWHERE = {
     summary: 'most that the disk cache holds; 0 turns it off',
     fallback: DEFAULT_DISK_CACHE,
   }),
+  remoteCache: text({
+    summary: 'cache that workers share: redis://, rediss://, s3:// or http(s)://; see docs/cache.md',
+    value: 'URL',
+    fallback: undefined,
+    shown: 'none',
+  }),
+  remoteTimeout: duration('longest wait of a read for the remote cache', DEFAULT_REMOTE_TIMEOUT),
+  remoteTtl: duration('how long Redis keeps an entry of the remote cache', DEFAULT_REMOTE_TTL),
   strategy: choice({
     summary: 'what is inflated: single spans, whole layers, or spans until a layer pays',
     choices: ['span', 'layer', 'auto'],

@@ -20,6 +20,7 @@ export interface ReceiptFields {
   prefetched: number;
   requests: number;
   fetchedBytes: number;
+  /** Operations on the shared cache and the bytes they moved; errors are those that failed and puts that were dropped. */
   remote: { gets: number; puts: number; bytes: number; errors: number };
   corrupt: number;
   /** What an index cost that was built on the way. */
@@ -80,7 +81,7 @@ export function createReceipt(now: () => number = () => performance.now()): Rece
         break;
       case 'remote':
         if (event.op === 'get') remote.gets++;
-        else remote.puts++;
+        else if (event.outcome !== 'dropped') remote.puts++;
         remote.bytes += event.bytes;
         if (event.error !== undefined) remote.errors++;
         break;

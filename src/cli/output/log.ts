@@ -101,7 +101,18 @@ export function createLog(options: LogOptions): Observer {
         case 'request':
           return log('debug', 'request', { method: event.method, url: event.url });
         case 'remote':
-          return log('debug', `remote cache ${event.op}`, { bytes: event.bytes, error: event.error });
+          return log('debug', `remote cache ${event.op}`, {
+            outcome: event.outcome,
+            bytes: event.bytes,
+            duration_seconds: rounded(event.seconds),
+            error: event.error,
+          });
+        case 'waited':
+          return log('debug', 'waited for another process', {
+            key: event.key,
+            how: event.how,
+            duration_seconds: rounded(event.seconds),
+          });
         case 'debug':
           return log('debug', event.message, event.fields ?? {});
         default:

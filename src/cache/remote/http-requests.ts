@@ -1,0 +1,60 @@
+import { createHttpClient, type HttpClient } from '../../http/client.js';
+import type { ConnectionOptions } from '../../http/options.js';
+import type { HttpResponse } from '../../http/transport.js';
+
+/** What one object's requests are made with. */
+export interface ObjectRequest {
+  url: URL;
+  /** Names in lower case. */
+  headers: Readonly<Record<string, string>>;
+  signal: AbortSignal;
+}
+
+/** GET, PUT and DELETE of objects over src/http, each tried once: a cache that has to be asked twice is no faster than the origin. */
+export interface ObjectRequests {
+  get(request: ObjectRequest): Promise<HttpResponse>;
+  put(request: ObjectRequest & { body: Uint8Array }): Promise<HttpResponse>;
+  delete(request: ObjectRequest): Promise<HttpResponse>;
+  close(): Promise<void>;
+}
+
+/** Reads and writes have connections of their own, so that no read waits behind a write. */
+export function createObjectRequests(connection: ConnectionOptions): ObjectRequests {
+  const options = { ...connection, tries: 1 };
+  let reading: HttpClient | undefined;
+  let writing: HttpClient | undefined;
+  const reader = () => {
+    reading ??= createHttpClient(options);
+    return reading;
+  };
+  const writer = () => {
+    writing ??= createHttpClient(options);
+    return writing;
+  };
+  return {
+    get: (request) => reader().request({ ...request, method: 'GET' }),
+    put: (request) => writer().request({ ...request, method: 'PUT' }),
+    delete: (request) => writer().request({ ...request, method: 'DELETE' }),
+    async close() {
+      await Promise.all([reading?.close(), writing?.close()]);
+    },
+  };
+}
+
+/** A body, cut once it is longer than `length`: the value does not hold then, and the rest is worth nothing. */
+export async function readValue(response: HttpResponse, length: number): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of response.body) {
+    chunks.push(chunk);
+    size += chunk.byteLength;
+    if (size > length) break;
+  }
+  const only = chunks[0];
+  return chunks.length === 1 && only ? only : Buffer.concat(chunks, size);
+}
+
+/** The beginning of an error's body, for its code. */
+export async function readStart(response: HttpResponse): Promise<string> {
+  return Buffer.from(await readValue(response, 4096)).toString('latin1');
+}
