@@ -5,18 +5,11 @@ import type { ImageRef, Selection } from './image-ref.js';
 import { invalidReference, quote } from './invalid.js';
 import { parseReference } from './parse-reference.js';
 import { printFamiliar } from './print-image.js';
+import { FOREIGN } from './transports.js';
 
 /** Names in a layout's or archive's annotations (containers/image, `internal.ValidateImageName`). */
 const IMAGE_NAME =
   /^[A-Za-z0-9]+(?:(?:[-._:@+]|--)[A-Za-z0-9]+)*(?:\/[A-Za-z0-9]+(?:(?:[-._:@+]|--)[A-Za-z0-9]+)*)*$/;
-
-/** Transports of other tools that clip does not read, with what to do instead. */
-const FOREIGN: Readonly<Record<string, string>> = {
-  dir: 'Copy it into an OCI layout first: skopeo copy dir:… oci:DIR:TAG.',
-  'containers-storage': 'Copy it into an OCI layout first: skopeo copy containers-storage:… oci:DIR:TAG.',
-  ostree: 'Copy it into an OCI layout first: skopeo copy ostree:… oci:DIR:TAG.',
-  sif: 'Copy it into an OCI layout first: skopeo copy sif:… oci:DIR:TAG.',
-};
 
 /**
  * Parses `docker://REF`, `oci:DIR[:NAME]`, `oci-archive:FILE[:NAME]`, `docker-archive:FILE[:REF]`, `docker-daemon:REF`,

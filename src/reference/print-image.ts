@@ -1,4 +1,5 @@
 import type { ImageRef, RegistryReference, Selection } from './image-ref.js';
+import { isTransport } from './transports.js';
 
 /** The canonical text: `docker.io/library/debian:12`. Parsing it gives the same reference. */
 export function printReference(reference: RegistryReference): string {
@@ -12,7 +13,9 @@ export function printFamiliar(reference: RegistryReference): string {
   const text = printReference(reference);
   if (reference.registry !== 'docker.io') return text;
   const [first, ...others] = reference.repository.split('/');
-  if (first === 'library' && others.length === 1) return text.slice('docker.io/library/'.length);
+  // Without `library/` a repository named like a transport would be read as one: `library/tar:latest`.
+  const isBare = first === 'library' && others.length === 1 && !isTransport(others[0]!);
+  if (isBare) return text.slice('docker.io/library/'.length);
   // Without the registry in front these would be read as one.
   const readAsRegistry = others.length === 0 || first!.includes('.') || first === 'localhost';
   return readAsRegistry ? text : text.slice('docker.io/'.length);

@@ -217,3 +217,12 @@ test('property: any text parses, and prints to what parses to the same, or is IN
     { numRuns: 5000 },
   );
 });
+
+test('a repository named like a transport keeps its library/, so that it is not read as one', () => {
+  for (const name of ['tar', 'oci', 'docker-daemon', 'dir', 'containers-storage']) {
+    const image = parseImage(`docker://${name}:1`);
+    assert.ok(image.transport === 'docker');
+    assert.equal(printFamiliar(image.reference), `library/${name}:1`);
+    assert.deepEqual(parseImage(printFamiliar(image.reference)), image);
+  }
+});
