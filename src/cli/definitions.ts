@@ -95,7 +95,10 @@ export const EXTRACT_FLAGS = {
   }),
 };
 
-export const INFO_FLAGS = { json };
+export const INFO_FLAGS = {
+  platforms: toggle({ summary: 'list the platforms that the image is there for; no index is built' }),
+  json,
+};
 
 export const VERIFY_FLAGS = { json };
 
@@ -207,7 +210,10 @@ export const DEFINITIONS: readonly Definition[] = [
     usage: '<target>',
     arguments: { target: TARGET },
     flags: INFO_FLAGS,
-    examples: [['clip info debian:12', 'layers, sizes, checkpoints, share of the index']],
+    examples: [
+      ['clip info debian:12', 'layers, sizes, checkpoints, share of the index'],
+      ['clip info --platforms debian:12', 'what --platform can be'],
+    ],
     load: () => import('./commands/info.js'),
   }),
   define({

@@ -164,6 +164,21 @@ test('stat: text and JSON, links followed only on request', async () => {
   );
 });
 
+test('info --platforms: every platform once, without building an index', async () => {
+  const json = JSON.parse(await text('info', '--platforms', '--json', bundled));
+  assert.deepEqual(json, {
+    schema: 1,
+    target: bundled,
+    image: { source: bundled },
+    platforms: ['linux/amd64'],
+  });
+  assert.deepEqual(
+    [...new Set(fieldsOf(json))].sort(),
+    documented('### clip info --platforms --json').sort(),
+  );
+  assert.equal(await text('info', '--platforms', bundled), 'linux/amd64\n');
+});
+
 test('info: the documented fields, and text', async () => {
   const json = JSON.parse(await text('info', '--json', image));
   assert.deepEqual([...new Set(fieldsOf(json))].sort(), documented('### clip info --json').sort());

@@ -7,8 +7,18 @@ import { counted, formatSize } from '../units.js';
 
 /** `clip info`: the image, its layers and its index. */
 export async function run(context: Context, { args, flags }: Input<typeof INFO_FLAGS>): Promise<void> {
+  if (flags.platforms) return await platforms(context, args[0]!, flags.json);
   const info = await infoToJson(args[0]!, await context.open(args[0]!));
   await context.stdout.print(flags.json ? `${JSON.stringify(info, null, 2)}\n` : describe(info, context));
+}
+
+/** `clip info --platforms`: one a line, for the shell. */
+async function platforms(context: Context, target: string, json: boolean): Promise<void> {
+  const { listImagePlatforms } = await import('../../build/list-image-platforms.js');
+  const { source, platforms: found } = await listImagePlatforms(target, context.openOptions);
+  const document = { schema: 1, target, image: { source }, platforms: found };
+  const text = found.map((name) => `${escapeText(name)}\n`).join('');
+  await context.stdout.print(json ? `${JSON.stringify(document, null, 2)}\n` : text);
 }
 
 const ORIGINS: Record<string, string> = {
