@@ -7,7 +7,8 @@ import type { EncodedBlock } from './section.js';
  * fflate, not Node's zlib: Node bundles Chromium's zlib, whose output depends on the CPU and changes between releases, and an
  * index must be the same bytes wherever it is built. fflate is plain JavaScript, and package.json pins it to one version.
  */
-const LEVEL = 9;
+/** Half the time of level 9, for 0.1 % more bytes of windows and 0.5 % of entries (docs/format.md, section 10). */
+const LEVEL = 5;
 
 /** Compresses one block; stores it raw when that is not smaller. */
 export function encodeBlock(decoded: Uint8Array, items: number, key = 0): EncodedBlock {
