@@ -7,4 +7,18 @@ if (major < 20 || (major === 20 && (minor < 18 || (minor === 18 && patch < 1))))
   );
   process.exit(1);
 }
-import('../dist/src/cli/main.js').then((program) => program.main(process.argv));
+keepCompiled();
+require('../dist/bin/clip.cjs').main(process.argv);
+
+/** From Node 22.8 on, compiled code is kept between runs; in the user's own folder, for what lies there is executed. */
+function keepCompiled() {
+  const { enableCompileCache } = require('module');
+  if (!enableCompileCache) return;
+  const { HOME, XDG_CACHE_HOME } = process.env;
+  const base = isAbsolute(XDG_CACHE_HOME) ? XDG_CACHE_HOME : `${HOME}/.cache`;
+  if (isAbsolute(base)) enableCompileCache(`${base}/clip/compiled`);
+}
+
+function isAbsolute(path) {
+  return path !== undefined && path[0] === '/';
+}

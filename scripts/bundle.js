@@ -1,0 +1,86 @@
+// Makes the program that bin/clip.js runs out of the compiled modules: one CommonJS file loads in half the time of some 120 ES
+// modules, and what a command does not use is only skimmed over (docs/performance.md has the numbers). The library keeps its
+// modules. commander and undici's connection pool are taken in, with their licences beside; the pool has a file of its own, which
+// a warm read does not load. Workers and the wasm module are still found in dist/src.
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { dirname, join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const dist = join(root, 'dist');
+const out = join(dist, 'bin');
+const POOL = 'undici/lib/dispatcher/pool.js';
+
+/** What the modules ask of `import.meta` they get as if they still lay where tsc put them. */
+const moduleUrls = {
+  name: 'module-urls',
+  setup(builder) {
+    builder.onLoad({ filter: /[\\/]dist[\\/]src[\\/].*\.js$/ }, async ({ path }) => {
+      const text = await readFile(path, 'utf8');
+      if (!text.includes('import.meta')) return undefined;
+      const from = JSON.stringify(relative(out, path).replaceAll('\\', '/'));
+      const contents = text
+        .replaceAll('const require = createRequire(import.meta.url);', '')
+        .replaceAll('createRequire(import.meta.url)', 'require')
+        .replaceAll('import.meta.resolve(', '__resolve(')
+        .replaceAll('import.meta.url', `new URL(${from}, __here).href`);
+      return { contents, loader: 'js' };
+    });
+  },
+};
+
+/** Packages stay outside, but for those that are loaded at every start. */
+const packages = {
+  name: 'packages',
+  setup(builder) {
+    builder.onResolve({ filter: /^[^./]/ }, ({ path, kind }) => {
+      if (kind === 'entry-point' || path.startsWith('node:')) return undefined;
+      if (path === POOL) return { path: './pool.cjs', external: true };
+      return path === 'commander' ? undefined : { path, external: true };
+    });
+  },
+};
+
+const common = {
+  bundle: true,
+  format: 'cjs',
+  platform: 'node',
+  target: 'node20',
+  // Names are kept: a stack trace of --log-level debug must say something.
+  minifyWhitespace: true,
+  minifySyntax: true,
+  metafile: true,
+  logLevel: 'warning',
+  absWorkingDir: root,
+};
+const program = await build({
+  ...common,
+  entryPoints: [join(dist, 'src/cli/main.js')],
+  outfile: join(out, 'clip.cjs'),
+  plugins: [moduleUrls, packages],
+  banner: {
+    js: 'const __here=require("node:url").pathToFileURL(__filename),__resolve=(name)=>require("node:url").pathToFileURL(require.resolve(name)).href;',
+  },
+});
+const pool = await build({
+  ...common,
+  entryPoints: [join(root, 'node_modules', POOL)],
+  outfile: join(out, 'pool.cjs'),
+});
+
+const inputs = Object.keys({ ...program.metafile.inputs, ...pool.metafile.inputs });
+const names = new Set(inputs.map((input) => /node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(input)?.[1]));
+names.delete(undefined);
+const notices = [...names].sort().map((name) => {
+  const folder = join(root, 'node_modules', name);
+  const file = ['LICENSE', 'LICENSE.md', 'LICENSE.txt'].map((it) => join(folder, it)).find(existsSync);
+  if (file === undefined) throw new Error(`${name} has no licence to ship`);
+  const { version } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+  return `${name} ${version}\n\n${readFileSync(file, 'utf8').trim()}\n`;
+});
+writeFileSync(
+  join(out, 'THIRD-PARTY-LICENSES.txt'),
+  `clip.cjs and pool.cjs contain code of these packages.\n\n${notices.join(`\n${'-'.repeat(80)}\n\n`)}`,
+);
