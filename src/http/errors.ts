@@ -1,10 +1,12 @@
 /** What goes wrong on a connection, in words for a user. */
 
 import { ClipError, isClipError } from '../errors.js';
+import type { ProxyAddress } from './proxy.js';
 import { redactUrl } from './redact-url.js';
 
 const REFUSED = 'Is the registry running, and is the port right?';
-const TLS_HINT = 'Add the CA to the system (NODE_EXTRA_CA_CERTS), or use --insecure to skip verification.';
+const TLS_HINT =
+  'Name the CA with SSL_CERT_FILE, or put it into certs.d (docs/registries.md); --insecure skips verification.';
 
 type Explanation = readonly [code: 'NETWORK' | 'TIMEOUT', text: string, hint: string];
 
@@ -52,11 +54,13 @@ const EXPLAINED: Readonly<Record<string, Explanation>> = {
 };
 
 /** Turns a failure of the HTTP layer into a ClipError NETWORK or TIMEOUT; ClipErrors stay as they are. */
-export function connectionError(error: unknown, url: URL): ClipError {
+export function connectionError(error: unknown, url: URL, proxy?: ProxyAddress): ClipError {
   if (error instanceof ClipError) return error;
   const code = errorCode(error);
   const known = EXPLAINED[code];
-  const where = redactUrl(url);
+  const where = proxy === undefined ? redactUrl(url) : `${redactUrl(url)} (through the proxy ${proxy.shown})`;
+  const refusal = proxy && /^Proxy .*\(([0-9]{3})\)/.exec(errorMessage(error))?.[1];
+  if (proxy !== undefined && refusal !== undefined) return proxyRefusal(proxy, Number(refusal));
   if (known !== undefined) {
     const [clipCode, text, hint] = known;
     return new ClipError(clipCode, `${where}: ${text}`, { hint, cause: error });
@@ -68,6 +72,20 @@ export function connectionError(error: unknown, url: URL): ClipError {
   return new ClipError('NETWORK', `${where}: ${text}`, { hint, cause: error });
 }
 
+/** A proxy that does not let a request through. */
+export function proxyRefusal(proxy: ProxyAddress, status: number): ClipError {
+  const what = status === 407 ? 'wants a login' : `answered with status ${status}`;
+  return giveUp(
+    new ClipError('NETWORK', `the proxy ${proxy.shown} ${what}`, {
+      hint: 'Check HTTPS_PROXY, HTTP_PROXY and NO_PROXY; a login is written http://USER:PASSWORD@HOST:PORT.',
+    }),
+  ) as ClipError;
+}
+
+function errorMessage(error: unknown): string {
+  return error instanceof Error ? error.message : '';
+}
+
 /** The system's or library's code. With several addresses tried, the first failure's (RFC 8305 connects to all). */
 export function errorCode(error: unknown): string {
   if (error instanceof AggregateError && error.errors.length > 0) return errorCode(error.errors[0]);
@@ -76,7 +94,7 @@ export function errorCode(error: unknown): string {
   if ('name' in error && error.name === 'HTTPParserError') return 'HPE_INVALID';
   const code = 'code' in error && typeof error.code === 'string' ? error.code : '';
   const cause = 'cause' in error ? errorCode(error.cause) : '';
-  return code === 'UND_ERR_SOCKET' && cause !== '' ? cause : code || cause;
+  return /^UND_ERR_(?:SOCKET|PRX_TLS)$/.test(code) && cause !== '' ? cause : code || cause;
 }
 
 /** Certificates that do not verify and hosts that do not exist will not be better the next time. */

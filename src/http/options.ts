@@ -10,6 +10,12 @@ export interface ConnectionOptions {
   tries: number;
   /** First delay between attempts, milliseconds; doubles each time, with jitter. Default 250. */
   retryDelay?: number;
+  /** Over HTTPS where the server speaks it, else over HTTP: what registries.conf calls insecure. */
+  plainFallback?: boolean;
+  /** `[REGISTRY=]URL`: asked before the registry; see `parseMirror`. */
+  mirrors?: readonly string[];
+  /** Where proxies, CAs and configuration files are looked up; default the process's. */
+  environment?: Readonly<Record<string, string | undefined>>;
 }
 
 export const DEFAULT_CONNECTION: ConnectionOptions = {

@@ -1,13 +1,15 @@
 /** One HTTP exchange over undici's connection pools: no retries, no redirects, no meaning. */
 
-import { createRequire } from 'node:module';
-import type { Dispatcher, Pool } from 'undici';
-import { ClipError } from '../errors.js';
+import type { Dispatcher } from 'undici';
+import { ClipError, isClipError } from '../errors.js';
 import type { Observer } from '../observer.js';
-import { abortError, connectionError } from './errors.js';
+import { abortError, connectionError, proxyRefusal } from './errors.js';
+import { createLink, type Link } from './link.js';
 import type { ConnectionOptions } from './options.js';
+import type { ProxyAddress } from './proxy.js';
 import { redactUrl } from './redact-url.js';
 import { ResponseBody } from './response-body.js';
+import { isUnknownCa } from './tls.js';
 
 export type Method = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 
@@ -37,63 +39,53 @@ export interface Transport {
   close(): Promise<void>;
 }
 
-/** Connections per origin: enough for parallel spans, few enough not to be taken for an attack. */
-const CONNECTIONS = 8;
-const MAX_HEADERS = 64 << 10;
-
-type PoolConstructor = new (origin: string, options: Pool.Options) => Pool;
-
-/**
- * The pool alone loads in a quarter of the time of the whole library, and only when a request is made:
- * `node -e "require('undici')"` against `node -e "require('undici/lib/dispatcher/pool.js')"`.
- */
-function loadPool(): PoolConstructor {
-  const require = createRequire(import.meta.url);
-  try {
-    return require('undici/lib/dispatcher/pool.js') as PoolConstructor;
-  } catch {
-    return (require('undici') as { Pool: PoolConstructor }).Pool;
-  }
-}
-
 export function createTransport(options: ConnectionOptions): Transport {
-  const pools = new Map<string, Pool>();
-  let PoolClass: PoolConstructor | undefined;
+  const links = new Map<string, Link>();
   let closed = false;
 
-  function poolFor(origin: string): Pool {
-    let pool = pools.get(origin);
-    if (pool === undefined) {
-      PoolClass ??= loadPool();
-      pool = new PoolClass(origin, {
-        connections: CONNECTIONS,
-        headersTimeout: options.headersTimeout,
-        bodyTimeout: options.idleTimeout,
-        maxHeaderSize: MAX_HEADERS,
-        connect: { timeout: options.connectTimeout, rejectUnauthorized: !options.insecure },
-      });
-      pools.set(origin, pool);
+  function linkTo(url: URL): Link {
+    let link = links.get(url.origin);
+    if (link === undefined) {
+      link = createLink(url, options);
+      links.set(url.origin, link);
     }
-    return pool;
+    return link;
   }
 
   return {
     async exchange(exchange) {
-      if (exchange.signal?.aborted === true) throw abortError(exchange.signal);
+      const { method, url, observer, signal } = exchange;
+      if (signal?.aborted === true) throw abortError(signal);
       // What was under way when the source was closed must not open connections again by trying anew.
       if (closed) throw new ClipError('INTERRUPTED', 'the connection to the registry was closed');
-      return await dispatch(poolFor(exchange.url.origin), exchange);
+      observer.emit({ type: 'request', method, url: redactUrl(url) });
+      const link = linkTo(url);
+      for (;;) {
+        const { dispatcher } = link;
+        try {
+          return await dispatch(dispatcher, exchange, { ...options, proxy: link.proxy });
+        } catch (error) {
+          // Nothing was sent yet: the handshake comes first.
+          if (!isClipError(error, 'NETWORK') || !isUnknownCa(error.cause) || !link.trustMore(dispatcher))
+            throw error;
+        }
+      }
     },
     async close() {
       closed = true;
-      const closing = [...pools.values()].map((pool) => pool.destroy());
-      pools.clear();
+      const closing = [...links.values()].map((link) => link.dispatcher.destroy());
+      links.clear();
       await Promise.allSettled(closing);
     },
   };
 }
 
-function dispatch(pool: Pool, exchange: Exchange): Promise<HttpResponse> {
+interface Settings extends Pick<ConnectionOptions, 'headersTimeout' | 'idleTimeout'> {
+  proxy: ProxyAddress | undefined;
+}
+
+function dispatch(dispatcher: Dispatcher, exchange: Exchange, settings: Settings): Promise<HttpResponse> {
+  const { proxy } = settings;
   const { method, url, signal, observer } = exchange;
   return new Promise((resolve, reject) => {
     let body: ResponseBody | undefined;
@@ -110,15 +102,17 @@ function dispatch(pool: Pool, exchange: Exchange): Promise<HttpResponse> {
       else reject(error);
     };
     signal?.addEventListener('abort', onAbort, { once: true });
-    observer.emit({ type: 'request', method, url: redactUrl(url) });
-    pool.dispatch(
+    dispatcher.dispatch(
       {
+        origin: url.origin,
         method,
         path: url.pathname + url.search,
         headers: { ...exchange.headers },
         body: exchange.body === undefined ? null : exchange.body,
         // A request that is not idempotent must not be sent down a connection that may just be closing.
         idempotent: method === 'GET' || method === 'HEAD',
+        headersTimeout: settings.headersTimeout,
+        bodyTimeout: settings.idleTimeout,
       },
       {
         onRequestStart(started) {
@@ -127,6 +121,7 @@ function dispatch(pool: Pool, exchange: Exchange): Promise<HttpResponse> {
         },
         onResponseStart(started, status, headers) {
           if (status < 200) return;
+          if (status === 407 && proxy !== undefined) return started.abort(proxyRefusal(proxy, status));
           body = new ResponseBody(started);
           resolve({ status, headers: joinHeaders(headers), url, body });
         },
@@ -138,7 +133,7 @@ function dispatch(pool: Pool, exchange: Exchange): Promise<HttpResponse> {
           finish();
         },
         onResponseError(_, error) {
-          finish(connectionError(error, url));
+          finish(connectionError(error, url, proxy));
         },
       },
     );

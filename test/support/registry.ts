@@ -69,7 +69,9 @@ export interface TestRegistry {
 export interface TestRegistryOptions {
   auth?: RegistryAuth;
   /** HTTPS with this key and certificate (PEM); see `makeCertificate`. */
-  tls?: { key: string; cert: string };
+  tls?: { key: string; cert: string; ca?: string; requestCert?: boolean; rejectUnauthorized?: boolean };
+  /** Default 127.0.0.1. */
+  address?: '127.0.0.1' | '::1';
 }
 
 const OCI_MANIFEST = 'application/vnd.oci.image.manifest.v1+json';
@@ -80,13 +82,14 @@ export async function startTestRegistry(options: TestRegistryOptions = {}): Prom
   const log: LoggedRequest[] = [];
   let hook: ((request: LoggedRequest, number: number) => Fault | undefined) | undefined;
   let storeKey = 1;
-  const listen = (listener: RequestListener): Promise<Server> => listenOn(listener, options.tls);
+  const listen = (listener: RequestListener): Promise<Server> => listenOn(listener, options);
   const scheme = options.tls === undefined ? 'http' : 'https';
 
   const main = await listen((request, response) => void serve(request, response, false));
   const blobStore = await listen((request, response) => void serve(request, response, true));
-  const origin = `${scheme}://127.0.0.1:${(main.address() as AddressInfo).port}`;
-  const storeOrigin = `${scheme}://127.0.0.1:${(blobStore.address() as AddressInfo).port}`;
+  const name = options.address === '::1' ? '[::1]' : '127.0.0.1';
+  const origin = `${scheme}://${name}:${(main.address() as AddressInfo).port}`;
+  const storeOrigin = `${scheme}://${name}:${(blobStore.address() as AddressInfo).port}`;
 
   async function serve(request: IncomingMessage, response: ServerResponse, isStore: boolean): Promise<void> {
     const url = new URL(request.url ?? '/', isStore ? storeOrigin : origin);
@@ -255,8 +258,9 @@ async function readAll(request: IncomingMessage): Promise<Uint8Array> {
   return Buffer.concat(chunks);
 }
 
-async function listenOn(listener: RequestListener, tls: TestRegistryOptions['tls']): Promise<Server> {
+async function listenOn(listener: RequestListener, options: TestRegistryOptions): Promise<Server> {
+  const { tls, address = '127.0.0.1' } = options;
   const server = tls === undefined ? createServer(listener) : createTlsServer(tls, listener);
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  await new Promise<void>((resolve) => server.listen(0, address, resolve));
   return server as Server;
 }
