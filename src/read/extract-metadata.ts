@@ -6,6 +6,8 @@ import type { Entry } from '../tree/entry.js';
 export interface NotCarried {
   devices: number;
   fifos: number;
+  /** Hard links to nothing in the image. */
+  brokenLinks: number;
   /** Names with extended attributes. */
   xattrs: number;
   /** Names whose owner could not be set. */

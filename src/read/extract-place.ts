@@ -20,8 +20,11 @@ import { fsError } from './extract-errors.js';
 export interface Placer {
   /** The path on this machine of a path of the tree. Throws UNSAFE_PATH for one that no clean tree holds. */
   locate(path: ByteString): Buffer;
-  /** Makes sure that `path` is a real directory, with all its parents; true if it was made now. */
-  directory(path: ByteString): Promise<boolean>;
+  /**
+   * Makes sure that `path` is a real directory, with all its parents; true if it was made now. `mode` is that of a new one, less
+   * the umask; parents get 0777.
+   */
+  directory(path: ByteString, mode?: number): Promise<boolean>;
   /**
    * Puts something at `path`: `make` creates it under the temporary name it is given. A file or link that stands there is
    * replaced, an empty directory too; on a failure the temporary name is gone and what stood there still stands.
@@ -48,10 +51,10 @@ export function createPlacer(root: Buffer): Placer {
     return Buffer.concat([root, Buffer.from('/'), byteStringToBytes(path)]);
   }
 
-  function directory(path: ByteString): Promise<boolean> {
+  function directory(path: ByteString, mode = 0o777): Promise<boolean> {
     let made = known.get(path);
     if (!made) {
-      made = directory(parentOf(path)).then(() => makeDirectory(locate(path)));
+      made = directory(parentOf(path)).then(() => makeDirectory(locate(path), mode));
       known.set(path, made);
     }
     return made;
@@ -74,24 +77,24 @@ export function createPlacer(root: Buffer): Placer {
   return { locate, directory, place };
 }
 
-async function makeDirectory(path: Buffer): Promise<boolean> {
+async function makeDirectory(path: Buffer, mode: number): Promise<boolean> {
   try {
-    const made = await tryMakeDirectory(path);
+    const made = await tryMakeDirectory(path, mode);
     if (made) return true;
     const stats = await fs.lstat(path);
     if (stats.isDirectory()) return false;
     await fs.unlink(path);
     // Not recursive and not tolerant: what appeared meanwhile is not ours.
-    await fs.mkdir(path);
+    await fs.mkdir(path, mode);
     return true;
   } catch (error) {
     throw fsError(error, path);
   }
 }
 
-async function tryMakeDirectory(path: Buffer): Promise<boolean> {
+async function tryMakeDirectory(path: Buffer, mode: number): Promise<boolean> {
   try {
-    await fs.mkdir(path);
+    await fs.mkdir(path, mode);
     return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;

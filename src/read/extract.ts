@@ -11,7 +11,7 @@ import { constants } from 'node:fs';
 import fs from 'node:fs/promises';
 import { ClipError } from '../errors.js';
 import type { Observer } from '../observer.js';
-import { extentsOf } from '../tree/entry.js';
+import { type EntryType, extentsOf } from '../tree/entry.js';
 import type { Node } from '../tree/node.js';
 import { fsError } from './extract-errors.js';
 import { createMetadata, type Metadata, type NotCarried } from './extract-metadata.js';
@@ -44,6 +44,8 @@ interface Work {
   metadata: Metadata;
   summary: ExtractSummary;
   options: ExtractOptions;
+  /** Directories that were there before. */
+  kept: Set<Node>;
 }
 
 /**
@@ -51,34 +53,51 @@ interface Work {
  * IO, NO_SPACE, UNSAFE_PATH, what reading throws, and the signal's reason; no half-written file is left behind.
  */
 export async function extract(nodes: readonly Node[], options: ExtractOptions): Promise<ExtractSummary> {
-  const notCarried: NotCarried = { devices: 0, fifos: 0, xattrs: 0, owners: 0, setids: 0 };
+  const notCarried: NotCarried = { devices: 0, fifos: 0, brokenLinks: 0, xattrs: 0, owners: 0, setids: 0 };
   const summary: ExtractSummary = { files: 0, directories: 0, links: 0, hardLinks: 0, bytes: 0, notCarried };
   const root = await prepareRoot(options.directory);
-  const work: Work = { placer: createPlacer(root), metadata: createMetadata(notCarried), summary, options };
+  const placer = createPlacer(root.path);
+  const work: Work = { placer, metadata: createMetadata(notCarried), summary, options, kept: new Set() };
   const directories = nodes.filter((node) => node.entry.type === 'directory');
   for (const node of directories) await makeDirectory(node, work);
-  const { firsts, others } = splitHardLinks(nodes);
-  await writeFiles(firsts, work);
-  for (const [first, node] of others) await makeHardLink(first, node, work);
-  for (const node of nodes) await makeSpecial(node, work);
-  for (const node of directories.reverse()) await finishDirectory(node, work);
+  const files = splitHardLinks(nodes, 'file');
+  await writeFiles(inDataOrder(files.firsts), work);
+  for (const [first, node] of files.others) await makeHardLink(first, node, work);
+  const links = splitHardLinks(nodes, 'symlink');
+  for (const node of links.firsts) await makeLink(node, work);
+  for (const [first, node] of links.others) {
+    // Elsewhere link(2) follows a symbolic link, and out of the folder.
+    if (process.platform === 'linux') await makeHardLink(first, node, work);
+    else await makeLink(node, work);
+  }
+  for (const { entry } of nodes) countLost(entry.type, notCarried);
+  for (const node of directories.reverse()) {
+    // A folder in use, /tmp for one, is not the image's root.
+    if (node.path !== '' || root.fresh) await finishDirectory(node, work);
+  }
   return summary;
 }
 
-async function prepareRoot(directory: string): Promise<Buffer> {
+/** The folder by its real path; `fresh` if nothing is in it. */
+async function prepareRoot(directory: string): Promise<{ path: Buffer; fresh: boolean }> {
   const path = Buffer.from(directory);
   try {
     await fs.mkdir(path, { recursive: true });
-    return await fs.realpath(path, { encoding: 'buffer' });
+    const real = await fs.realpath(path, { encoding: 'buffer' });
+    const entries = await fs.opendir(real as unknown as string);
+    const first = await entries.read();
+    await entries.close();
+    return { path: real, fresh: first === null };
   } catch (error) {
     throw fsError(error, path);
   }
 }
 
-async function makeDirectory(node: Node, { placer, summary, options }: Work): Promise<void> {
+async function makeDirectory(node: Node, { placer, summary, options, kept }: Work): Promise<void> {
   options.signal?.throwIfAborted();
   const path = placer.locate(node.path);
-  const made = await placer.directory(node.path);
+  const made = await placer.directory(node.path, PRIVATE);
+  if (!made) kept.add(node);
   // One that was there may be closed to us; one that holds it gets the image's mode in the end.
   if (!made && node.path !== '') await withHandle(path, DIRECTORY, async (handle) => openUp(handle));
   summary.directories++;
@@ -89,18 +108,28 @@ async function openUp(handle: fs.FileHandle): Promise<void> {
   if ((mode & 0o700) !== 0o700) await handle.chmod((mode & 0o7777) | 0o700);
 }
 
-async function finishDirectory(node: Node, { placer, metadata }: Work): Promise<void> {
+async function finishDirectory(node: Node, { placer, metadata, summary, kept }: Work): Promise<void> {
   const path = placer.locate(node.path);
-  await withHandle(path, DIRECTORY, (handle) => metadata.apply(handle, node.entry));
+  try {
+    await withHandle(path, DIRECTORY, (handle) => metadata.apply(handle, node.entry));
+  } catch (error) {
+    // One that was there may belong to somebody else: its content is ours, its mode is not.
+    const { code } = ((error as ClipError).cause ?? {}) as NodeJS.ErrnoException;
+    if (code !== 'EPERM' || !kept.has(node)) throw error;
+    summary.notCarried.owners++;
+  }
 }
 
-/** Each inode's data is written once, under the first of its names that is extracted; the others are linked to it. */
-function splitHardLinks(nodes: readonly Node[]): { firsts: Node[]; others: [first: Node, node: Node][] } {
+/** Each inode is made once, under the first of its names that is extracted; the others are linked to it. */
+function splitHardLinks(
+  nodes: readonly Node[],
+  type: 'file' | 'symlink',
+): { firsts: Node[]; others: [first: Node, node: Node][] } {
   const firsts: Node[] = [];
   const others: [Node, Node][] = [];
   const byInode = new Map<string, Node>();
   for (const node of nodes) {
-    if (node.entry.type !== 'file') continue;
+    if (node.entry.type !== type) continue;
     const first = node.nlink > 1 ? byInode.get(node.inode) : undefined;
     if (first) others.push([first, node]);
     else {
@@ -108,8 +137,11 @@ function splitHardLinks(nodes: readonly Node[]): { firsts: Node[]; others: [firs
       if (node.nlink > 1) byInode.set(node.inode, node);
     }
   }
-  firsts.sort((a, b) => a.layer - b.layer || a.entry.position - b.entry.position);
   return { firsts, others };
+}
+
+function inDataOrder(files: Node[]): Node[] {
+  return files.sort((a, b) => a.layer - b.layer || a.entry.position - b.entry.position);
 }
 
 async function writeFiles(files: readonly Node[], work: Work): Promise<void> {
@@ -186,22 +218,24 @@ async function makeHardLink(first: Node, node: Node, { placer, summary, options 
   summary.hardLinks++;
 }
 
-async function makeSpecial(node: Node, { placer, metadata, summary, options }: Work): Promise<void> {
-  const { type, link } = node.entry;
-  if (type === 'symlink') {
-    options.signal?.throwIfAborted();
-    await placer.place(node.path, async (temporary) => {
-      await fs.symlink(Buffer.from(link, 'latin1'), temporary);
-      await metadata.applyToLink(temporary, node.entry);
-    });
-    summary.links++;
-  } else if (type === 'char' || type === 'block') {
-    summary.notCarried.devices++;
-  } else if (type === 'fifo') {
-    summary.notCarried.fifos++;
-  }
+async function makeLink(node: Node, { placer, metadata, summary, options }: Work): Promise<void> {
+  options.signal?.throwIfAborted();
+  await placer.place(node.path, async (temporary) => {
+    await fs.symlink(Buffer.from(node.entry.link, 'latin1'), temporary);
+    await metadata.applyToLink(temporary, node.entry);
+  });
+  summary.links++;
 }
 
+function countLost(type: EntryType, notCarried: NotCarried): void {
+  if (type === 'char' || type === 'block') notCarried.devices++;
+  else if (type === 'fifo') notCarried.fifos++;
+  // The index says this only of a link whose target is nowhere in the image.
+  else if (type === 'hardlink') notCarried.brokenLinks++;
+}
+
+/** Until its own mode is set at the end, nobody else looks into a directory that may be meant to be closed. */
+const PRIVATE = 0o700;
 const NEW_FILE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 const DIRECTORY = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
 
