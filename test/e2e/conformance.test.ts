@@ -12,7 +12,18 @@ import { type Packer, repackImage } from '../support/repack-image.js';
 import { clip, root, run } from '../support/run-clip.js';
 import { readEntry, walkTar } from '../support/tar-walk.js';
 
-const TOOLS = ['umoci', 'dpkg-deb', 'bsdtar', 'setcap', 'setfattr', 'getfattr', 'pigz', 'zstd', 'openssl', 'python3'];
+const TOOLS = [
+  'umoci',
+  'dpkg-deb',
+  'bsdtar',
+  'setcap',
+  'setfattr',
+  'getfattr',
+  'pigz',
+  'zstd',
+  'openssl',
+  'python3',
+];
 const missing = TOOLS.filter((program) => !has(program));
 const skip =
   missing.length > 0 ? `needs ${missing.join(', ')}` : process.getuid?.() !== 0 ? 'needs root' : false;
@@ -24,7 +35,8 @@ const GO_LOSES = /^# file: kept\/attributed user\.(empty|name with )/;
 
 /** Tells just the lines that differ. */
 function assertSame(actual: readonly string[], expected: readonly string[]): void {
-  const only = (these: readonly string[], those: readonly string[]) => these.filter((line) => !those.includes(line));
+  const only = (these: readonly string[], those: readonly string[]) =>
+    these.filter((line) => !those.includes(line));
   assert.deepEqual({ more: only(actual, expected), less: only(expected, actual) }, { more: [], less: [] });
   assert.equal(actual.length, expected.length);
 }
@@ -55,7 +67,13 @@ describe('a hard image', { skip }, () => {
     const made = await run('bash', [join(root, 'test/support/make-conformance-image.sh'), work]);
     assert.equal(made.status, 0, made.stderr);
     tars = Array.from({ length: LAYERS }, (_, i) => join(work, `layer-${i + 1}.tar`));
-    const unpacked = await run('umoci', ['raw', 'unpack', '--image', `${work}/image:gzip`, join(work, 'umoci')]);
+    const unpacked = await run('umoci', [
+      'raw',
+      'unpack',
+      '--image',
+      `${work}/image:gzip`,
+      join(work, 'umoci'),
+    ]);
     assert.equal(unpacked.status, 0, unpacked.stderr);
     truth = listTree(join(work, 'umoci'));
     exported = await exportOf(join(work, 'image'));
@@ -95,19 +113,23 @@ describe('a hard image', { skip }, () => {
       '--preserve-permissions',
       '--numeric-owner',
       '--xattrs',
-      "--xattrs-include=*",
+      '--xattrs-include=*',
       '--warning=no-timestamp',
     ]);
-    assertSame(list.filter((line) => !GO_LOSES.test(line)), truth.filter((line) => !GO_LOSES.test(line)));
+    assertSame(
+      list.filter((line) => !GO_LOSES.test(line)),
+      truth.filter((line) => !GO_LOSES.test(line)),
+    );
     // What the file had on the machine that the layer was made on.
-    assert.deepEqual(list.filter((line) => GO_LOSES.test(line)).map((line) => line.slice('# file: kept/attributed '.length)), [
-      'user.empty=0x',
-      'user.name with \\075 and %=0x78',
-    ]);
+    assert.deepEqual(
+      list.filter((line) => GO_LOSES.test(line)).map((line) => line.slice('# file: kept/attributed '.length)),
+      ['user.empty=0x', 'user.name with \\075 and %=0x78'],
+    );
   });
 
   test('clip export through bsdtar is too, but for times before 1970 and that of the root, which bsdtar sets wrongly', async () => {
-    const apart = (list: string[]) => list.filter((line) => !/^("" |"meta\/time 19[06])/.test(line) && !GO_LOSES.test(line));
+    const apart = (list: string[]) =>
+      list.filter((line) => !/^("" |"meta\/time 19[06])/.test(line) && !GO_LOSES.test(line));
     const list = await unpack('bsdtar', ['-x', '-p', '--numeric-owner']);
     assertSame(apart(list), apart(truth));
   });
@@ -136,9 +158,12 @@ for m in tarfile.open(fileobj=sys.stdin.buffer, mode='r|', encoding='latin-1'):
   test('clip extract gives the same, but for what it says it cannot carry over', async () => {
     const folder = join(work, 'extracted');
     mkdirSync(folder);
-    const done = await clip(['extract', `oci:${work}/image`, '-C', folder], { cacheDir: join(work, 'cache') });
+    const done = await clip(['extract', `oci:${work}/image`, '-C', folder], {
+      cacheDir: join(work, 'cache'),
+    });
     assert.equal(done.status, 0, done.stderr);
-    const carried = (list: string[]) => list.map(withoutNanos).filter((line) => !/ (char|block|fifo) |^# file/.test(line));
+    const carried = (list: string[]) =>
+      list.map(withoutNanos).filter((line) => !/ (char|block|fifo) |^# file/.test(line));
     assertSame(carried(listTree(folder)), carried(truth));
     assert.match(done.stderr, /2 devices/);
   });
@@ -160,7 +185,10 @@ for m in tarfile.open(fileobj=sys.stdin.buffer, mode='r|', encoding='latin-1'):
   }
 
   test('and from every strategy and without caches', async () => {
-    for (const flags of [['--strategy', 'layer'], ['--strategy', 'span', '--no-cache', '--memory-cache', '0']]) {
+    for (const flags of [
+      ['--strategy', 'layer'],
+      ['--strategy', 'span', '--no-cache', '--memory-cache', '0'],
+    ]) {
       assert.ok((await exportOf(join(work, 'image'), ...flags)).equals(exported), flags.join(' '));
     }
   });
@@ -174,7 +202,10 @@ for m in tarfile.open(fileobj=sys.stdin.buffer, mode='r|', encoding='latin-1'):
     const part = await exportOf(join(work, 'image'), '/links', '/usr/bin/odd*');
     const members = walkTar(part).map(({ path, type, link }) => `${path} ${type} ${link}`);
     assert.ok(members.includes('usr/bin/odd hardlink links/to-a-lower-layer'), members.join('\n'));
-    assert.ok(members.every((member) => /^(links|usr\/bin\/odd)/.test(member)), members.join('\n'));
+    assert.ok(
+      members.every((member) => /^(links|usr\/bin\/odd)/.test(member)),
+      members.join('\n'),
+    );
   });
 
   test('the tar ends as POSIX asks', () => {

@@ -5,13 +5,13 @@ import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
-import { extract } from '../../src/read/extract.js';
 import { silentObserver } from '../../src/observer.js';
+import { extract } from '../../src/read/extract.js';
+import { entryOf } from '../support/entries.js';
 import { writeLayout } from '../support/layout-builder.js';
 import { clip, type Run, tempDir } from '../support/run-clip.js';
 import { member, tar } from '../support/tar-builder.js';
 import { type DiskNode, readTree } from '../support/tar-walk.js';
-import { entryOf } from '../support/entries.js';
 
 interface World {
   dir: string;
@@ -94,7 +94,10 @@ test('a link to a victim, a hard link to that link, and files of the same names 
   const run = await extractInto(at);
   assert.equal(run.status, 0, run.stderr);
   const { nlink, mode, mtimeMs } = fs.statSync(victim);
-  assert.deepEqual([fs.readFileSync(victim, 'utf8'), nlink, mode & 0o777, mtimeMs], ['precious', 1, 0o600, 1000]);
+  assert.deepEqual(
+    [fs.readFileSync(victim, 'utf8'), nlink, mode & 0o777, mtimeMs],
+    ['precious', 1, 0o600, 1000],
+  );
   assert.equal(fs.readFileSync(join(at.target, 'link'), 'utf8'), 'mine');
   assert.equal(fs.readlinkSync(join(at.target, 'hard')), victim);
 });
@@ -180,7 +183,10 @@ test('a folder becomes a file and a folder again from image to image', async (t)
 });
 
 test('names that differ in case only are different names', async (t) => {
-  const at = await world(t, tar(symlink('LIB', '../victims'), folder('lib/'), member({ name: 'lib/file' }, 'x')));
+  const at = await world(
+    t,
+    tar(symlink('LIB', '../victims'), folder('lib/'), member({ name: 'lib/file' }, 'x')),
+  );
   await keeping(at, async () => {
     assert.equal((await extractInto(at)).status, 0);
   });
@@ -190,7 +196,11 @@ test('names that differ in case only are different names', async (t) => {
 test('folders that nobody may enter get their content first and their mode last', async (t) => {
   const at = await world(
     t,
-    tar(folder('closed/', 0), folder('closed/deeper/', 0o100), member({ name: 'closed/deeper/file', mode: 0 }, 'x')),
+    tar(
+      folder('closed/', 0),
+      folder('closed/deeper/', 0o100),
+      member({ name: 'closed/deeper/file', mode: 0 }, 'x'),
+    ),
   );
   fs.chmodSync(at.dir, 0o777);
   fs.chmodSync(at.target, 0o777);

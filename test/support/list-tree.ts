@@ -13,7 +13,16 @@ export function listTree(root: string): string[] {
   const lines = [...tree.values()].map((node) => {
     const { path, type, mode, uid, gid, mtimeNs, size, link, rdev, data, inode } = node;
     const digest = createHash('sha256').update(data).digest('hex');
-    const facts = [type, mode.toString(8), `${uid}:${gid}`, mtimeNs, size, JSON.stringify(link), rdev, digest];
+    const facts = [
+      type,
+      mode.toString(8),
+      `${uid}:${gid}`,
+      mtimeNs,
+      size,
+      JSON.stringify(link),
+      rdev,
+      digest,
+    ];
     return `${JSON.stringify(path)} ${facts.join(' ')} ${JSON.stringify(names.get(inode))}`;
   });
   return [...lines, ...attributesOf(root)];

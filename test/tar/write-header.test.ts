@@ -12,7 +12,9 @@ import { needs, walkTar } from '../support/tar-walk.js';
 
 const bytes = (text: string) => text as ByteString;
 
-function memberOf(fields: Partial<Omit<Entry, 'path' | 'link'>> & { path: string; link?: string }): TarMember {
+function memberOf(
+  fields: Partial<Omit<Entry, 'path' | 'link'>> & { path: string; link?: string },
+): TarMember {
   const entry = entryOf(fields);
   const name = bytes(entry.type === 'directory' ? `${entry.path}/` : entry.path);
   return { name, type: entry.type, entry, link: entry.link, size: entry.type === 'file' ? entry.size : 0 };
@@ -53,9 +55,15 @@ test('any entry is read back as it was by the walk', () => {
         mtimeNanos: fc.oneof(fc.constantFrom(0, 1, 999_999_999, 500_000_000), fc.nat({ max: 999_999_999 })),
         size: fc.nat({ max: 2000 }),
         dev: fc.oneof(fc.nat({ max: 300 }), fc.constantFrom(2_097_151, 2_097_152, 2 ** 31)),
-        target: fc.oneof(path, text.filter((link) => link !== '')),
+        target: fc.oneof(
+          path,
+          text.filter((link) => link !== ''),
+        ),
         xattrs: fc.uniqueArray(
-          fc.tuple(fc.string({ unit: byte, minLength: 1, maxLength: 20 }), fc.string({ unit: byte, maxLength: 40 })),
+          fc.tuple(
+            fc.string({ unit: byte, minLength: 1, maxLength: 20 }),
+            fc.string({ unit: byte, maxLength: 40 }),
+          ),
           { maxLength: 3, selector: ([name]) => name },
         ),
       }),
@@ -118,7 +126,13 @@ test('what fits into ustar is one block, and tar-stream reads the same of it', a
 test('GNU tar lists what is beyond ustar', (t) => {
   if (!needs(t, 'tar')) return;
   const tar = tarOf(
-    memberOf({ path: `${'p'.repeat(156)}/${'n'.repeat(101)}`, uid: 3_000_000_000, gid: 2_097_152, mtime: -2, mtimeNanos: 500_000_000 }),
+    memberOf({
+      path: `${'p'.repeat(156)}/${'n'.repeat(101)}`,
+      uid: 3_000_000_000,
+      gid: 2_097_152,
+      mtime: -2,
+      mtimeNanos: 500_000_000,
+    }),
   );
   const listed = execFileSync('tar', ['-t', '-v', '--full-time', '--numeric-owner', '-f', '-'], {
     input: tar,
