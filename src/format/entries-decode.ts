@@ -80,7 +80,7 @@ export function decodeEntries(
     count,
     paths,
     typeOf: (row) => owners[owner[row]!]!.type,
-    xattrsAt: (row) => xattrs && xattrs.values[xattrs.rows[row]!],
+    xattrsAt: (row) => xattrs?.values[xattrs.rows[row]!],
     extentsAt: (row) => sparse.get(row),
     xattrSets: new Map(),
     entry(row, extras) {
