@@ -43,17 +43,39 @@ export function encodeFileHead(
     directory.varint(section.info.length);
     directory.bytes(section.info);
   }
+  const bytes = directory.view();
+  const facts = { major: FORMAT_MAJOR, minor, directoryLength: bytes.length, directoryDigest: sha256(bytes) };
+  return Buffer.concat([encodeHeader(facts, sourceHint), bytes]);
+}
+
+/** Header and source hint. */
+function encodeHeader(
+  facts: Pick<Header, 'major' | 'minor' | 'directoryLength' | 'directoryDigest'>,
+  sourceHint: string | undefined,
+): Buffer {
   const hint = Buffer.from(sourceHint ?? '', 'utf8');
   check(hint.length <= MAX_HINT, `source hint of ${hint.length} bytes`);
   const header = new ByteWriter(HEADER_BYTES);
   header.bytes(FILE_MAGIC);
-  header.u16(FORMAT_MAJOR);
-  header.u16(minor);
-  header.u32(directory.length);
-  header.bytes(sha256(directory.view()));
+  header.u16(facts.major);
+  header.u16(facts.minor);
+  header.u32(facts.directoryLength);
+  header.bytes(facts.directoryDigest);
   header.u32(hint.length);
   header.bytes(sha256(hint).subarray(0, HINT_CHECK_BYTES));
-  return Buffer.concat([header.view(), hint, directory.view()]);
+  return Buffer.concat([header.view(), hint]);
+}
+
+/**
+ * The beginning of an index file (its header and hint at least) with another hint; the identity stays. Throws CORRUPT_INDEX,
+ * NEWER_INDEX.
+ */
+export function replaceHint(start: Uint8Array, sourceHint: string | undefined): Buffer {
+  const header = readHeader(Buffer.from(start.subarray(0, HEADER_BYTES)));
+  return Buffer.concat([
+    encodeHeader(header, sourceHint),
+    start.subarray(HEADER_BYTES + header.hintLength),
+  ]);
 }
 
 export interface Header {
@@ -98,8 +120,9 @@ export function readHint(bytes: Buffer, header: Header): string | undefined {
 /** Records by number; sections of a type that this reader does not know and need not know are undefined. */
 export interface FileDirectory {
   records: readonly (SectionRecord | undefined)[];
-  /** Of each section, bytes from the first section's beginning. */
+  /** Of each section, known or not: bytes from the first section's beginning, and bytes of it. */
   offsets: readonly number[];
+  lengths: readonly number[];
   /** Of all sections, bytes. */
   length: number;
 }
@@ -115,6 +138,7 @@ export function readFileDirectory(bytes: Buffer, header: Header): FileDirectory 
   const known: readonly number[] = Object.values(SECTION_TYPE);
   const records: (SectionRecord | undefined)[] = [];
   const offsets: number[] = [];
+  const lengths: number[] = [];
   let offset = 0;
   for (let i = 0; i < count; i++) {
     const type = reader.varint();
@@ -127,9 +151,10 @@ export function readFileDirectory(bytes: Buffer, header: Header): FileDirectory 
     if (!knows && flags % 2 === CRITICAL) throw newerIndex('directory', `section of type ${type}`);
     records.push(knows ? { type, length, directoryLength, directoryDigest, info } : undefined);
     offsets.push(offset);
+    lengths.push(length);
     offset += length;
     if (!Number.isSafeInteger(offset)) reader.fail('sections exceed 2^53-1 bytes');
   }
   reader.done();
-  return { records, offsets, length: offset };
+  return { records, offsets, lengths, length: offset };
 }

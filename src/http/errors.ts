@@ -113,6 +113,11 @@ export function giveUp(error: unknown): unknown {
 /** Whether the same request may succeed when it is sent again: the connection failed, and not for good. */
 export function isRetryable(error: unknown): boolean {
   if (typeof error === 'object' && error !== null && exhausted.has(error)) return false;
+  return isPassing(error);
+}
+
+/** Whether the connection failed, and not for good; however often it was tried. */
+export function isPassing(error: unknown): boolean {
   if (isClipError(error, 'TIMEOUT')) return true;
   return isClipError(error, 'NETWORK') && !PERMANENT.test(errorCode(error.cause));
 }

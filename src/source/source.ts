@@ -34,5 +34,9 @@ export interface ImageSource {
     range: { offset: number; length: number },
     options?: ReadOptions,
   ): AsyncIterable<Uint8Array>;
+  /**
+   * The artifacts of one type that refer to a manifest, wherever in the list their type is told. Absent where an image can have none.
+   */
+  referrers?(subject: string, artifactType: string, options?: ReadOptions): Promise<Descriptor[]>;
   close(): Promise<void>;
 }

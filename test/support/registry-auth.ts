@@ -30,7 +30,7 @@ export function createAuthServer(auth: RegistryAuth | undefined): AuthServer {
         return unauthorized('Basic realm="test"');
       }
       const token = tokens.get(authorization?.replace(/^Bearer /, '') ?? '');
-      if (token !== undefined && token.expires > Date.now() && token.scope === scope) return undefined;
+      if (token !== undefined && token.expires > Date.now() && covers(token.scope, scope)) return undefined;
       const error = token === undefined && authorization === undefined ? '' : ',error="invalid_token"';
       return unauthorized(`Bearer realm="${origin}/token",service="test-registry",scope="${scope}"${error}`);
     },
@@ -73,4 +73,16 @@ function unauthorized(challenge: string): Reply {
 
 function basic(username: string, password: string): string {
   return `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
+}
+
+/** A token may do what its scope says, and less. */
+function covers(held: string, asked: string): boolean {
+  const [name, actions] = split(asked);
+  const [heldName, heldActions] = split(held);
+  return name === heldName && actions.every((action) => heldActions.includes(action));
+}
+
+function split(scope: string): [name: string, actions: string[]] {
+  const colon = scope.lastIndexOf(':');
+  return [scope.slice(0, colon), scope.slice(colon + 1).split(',')];
 }

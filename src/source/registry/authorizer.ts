@@ -91,10 +91,15 @@ export function createAuthorizer(settings: AuthorizerOptions): Authorizer {
   };
 }
 
-/** What the registry asks for, if it is about this repository at all; what we need in any case. */
+/**
+ * What the registry asks for, if it is about this repository at all, and what we need in any case: one token serves reading and
+ * writing.
+ */
 function mergeScope(asked: string | undefined, wanted: string): string {
-  const prefix = wanted.slice(0, wanted.lastIndexOf(':') + 1);
-  return asked?.split(' ').every((scope) => scope.startsWith(prefix)) === true && asked !== ''
-    ? asked
-    : wanted;
+  const colon = wanted.lastIndexOf(':') + 1;
+  const prefix = wanted.slice(0, colon);
+  const scopes = asked?.split(' ') ?? [];
+  if (!scopes.every((scope) => scope.startsWith(prefix))) return wanted;
+  const actions = [...scopes, wanted].flatMap((scope) => scope.slice(colon).split(','));
+  return `${prefix}${[...new Set(actions)].join(',')}`;
 }

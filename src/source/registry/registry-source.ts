@@ -1,47 +1,30 @@
 /** Images in a registry (distribution-spec § Pull). */
 
 import { ClipError } from '../../errors.js';
-import { createHttpClient, readBody } from '../../http/client.js';
+import { readBody } from '../../http/client.js';
 import { isRetryable } from '../../http/errors.js';
-import type { ConnectionOptions } from '../../http/options.js';
 import { backoff, pause } from '../../http/retry.js';
 import { MAX_DOCUMENT } from '../../oci/json.js';
 import { ACCEPTED_MANIFESTS } from '../../oci/media-types.js';
 import { digestOf, splitDigest } from '../../reference/digest.js';
 import type { RegistryReference } from '../../reference/image-ref.js';
 import { printReference } from '../../reference/print-image.js';
-import type { CredentialFinder } from '../credentials/credentials.js';
-import { createCredentialFinder } from '../credentials/find-credentials.js';
 import type { ImageSource, ManifestResult, ReadOptions } from '../source.js';
-import { createRepositoryApi } from './api.js';
-import { createAuthorizer } from './authorizer.js';
 import { createBlobReader } from './blob-reader.js';
-import { createEndpoint } from './endpoint.js';
+import type { Referrers } from './referrers.js';
 import { registryError } from './registry-error.js';
+import { openRepository, type RegistryOptions } from './repository.js';
 
-export interface RegistryOptions {
-  connection: ConnectionOptions;
-  findCredentials?: CredentialFinder;
-}
+export type { RegistryOptions } from './repository.js';
 
 /** Opens a repository; nothing is asked of the registry before the first read. */
 export function openRegistry(reference: RegistryReference, options: RegistryOptions): ImageSource {
   const { connection } = options;
   const { registry, repository } = reference;
-  const client = createHttpClient(connection);
-  const authorizer = createAuthorizer({
-    client,
-    registry,
-    repository,
-    actions: 'pull',
-    findCredentials: options.findCredentials ?? createCredentialFinder(),
-    connection,
-  });
-  const api = createRepositoryApi(client, authorizer, {
-    endpoint: createEndpoint(client, registry, connection),
-    repository,
-  });
+  const { api, close } = openRepository(reference, options, 'pull');
   const blobs = createBlobReader(api, { registry, repository, connection });
+
+  let referrers: Referrers | undefined;
 
   async function fetchManifest(digest: string | undefined, read: ReadOptions): Promise<ManifestResult> {
     const target = digest ?? reference.digest ?? reference.tag ?? 'latest';
@@ -69,7 +52,12 @@ export function openRegistry(reference: RegistryReference, options: RegistryOpti
     blob: (descriptor, read = {}) => blobs.read(descriptor, read.offset ?? 0, descriptor.size, read),
     range: (descriptor, { offset, length }, read = {}) =>
       blobs.read(descriptor, offset, offset + length, read),
-    close: () => client.close(),
+    async referrers(subject, artifactType, read = {}) {
+      const { createReferrers } = await import('./referrers.js');
+      referrers ??= createReferrers(api, { registry, repository });
+      return await referrers.list(subject, artifactType, read);
+    },
+    close,
   };
 }
 

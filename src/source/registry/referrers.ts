@@ -1,0 +1,126 @@
+/**
+ * What refers to a manifest (distribution-spec 1.1, "Listing Referrers"), and the list that stands in for that where a registry
+ * does not know (ibid., "Referrers Tag Schema"): an image index under the tag `sha256-<hex>`.
+ */
+
+import { readBody } from '../../http/client.js';
+import type { HttpResponse } from '../../http/transport.js';
+import type { Descriptor } from '../../oci/descriptor.js';
+import { asArray, corrupt, MAX_DOCUMENT, own, parseJsonObject } from '../../oci/json.js';
+import { OCI_INDEX } from '../../oci/media-types.js';
+import { parseDescriptor } from '../../oci/parse-descriptor.js';
+import type { ReadOptions } from '../source.js';
+import type { RepositoryApi } from './api.js';
+import { registryError } from './registry-error.js';
+
+/** A list is not followed further than this: whoever may push can make it as long as they like. */
+const MAX_PAGES = 16;
+const MAX_REFERRERS = 4096;
+
+export interface Referrers {
+  /**
+   * Descriptors of the artifacts of one type whose subject is `subject`, in the registry's order. Two requests where the registry
+   * has no referrers API, and one from then on. Throws what the connection throws, REGISTRY, UNAUTHORIZED, DENIED, CORRUPT_IMAGE.
+   */
+  list(subject: string, artifactType: string, options: ReadOptions): Promise<Descriptor[]>;
+  /** Whether the registry has a referrers API; undefined before it was asked. */
+  readonly hasApi: boolean | undefined;
+}
+
+export function createReferrers(
+  api: RepositoryApi,
+  names: { registry: string; repository: string },
+): Referrers {
+  let hasApi: boolean | undefined;
+
+  async function fromApi(
+    subject: string,
+    artifactType: string,
+    options: ReadOptions,
+  ): Promise<Descriptor[] | undefined> {
+    const found: Descriptor[] = [];
+    let next: string | URL | undefined =
+      `referrers/${subject}?artifactType=${encodeURIComponent(artifactType)}`;
+    for (let page = 0; next !== undefined && page < MAX_PAGES && found.length < MAX_REFERRERS; page++) {
+      const response = await api.send(next, { method: 'GET', headers: { accept: OCI_INDEX } }, options);
+      const { status } = response;
+      const isJson = /json/i.test(response.headers['content-type'] ?? '');
+      // Registries without the API say 404, older proxies 405; some that know no such path answer with a page for people.
+      if (page === 0 && (status === 404 || status === 405 || (status === 200 && !isJson))) {
+        await response.body.discard();
+        return undefined;
+      }
+      if (status !== 200) throw await refused(response, subject);
+      next = nextPage(response, api.origin);
+      found.push(...(await readList(response, subject)));
+    }
+    return found;
+  }
+
+  async function refused(response: HttpResponse, subject: string) {
+    const what = `the referrers of ${names.registry}/${names.repository}@${subject}`;
+    return await registryError(response, { what, login: names.registry });
+  }
+
+  return {
+    get hasApi() {
+      return hasApi;
+    },
+    async list(subject, artifactType, options) {
+      const answer = hasApi === false ? undefined : await fromApi(subject, artifactType, options);
+      hasApi ??= answer !== undefined;
+      const all = answer ?? (await readReferrersTag(api, subject, { ...options, ...names })).list;
+      // A registry need not filter, and the tag never does.
+      return all.filter((descriptor) => descriptor.artifactType === artifactType);
+    },
+  };
+}
+
+/** The tag that stands for a subject's referrers: algorithm and hex cut to 32 and 64 characters. */
+export function referrersTag(subject: string): string {
+  const [algorithm = '', hex = ''] = subject.split(':');
+  return `${algorithm.slice(0, 32)}-${hex.slice(0, 64)}`;
+}
+
+export interface ReferrersTag {
+  list: Descriptor[];
+  /** For a conditional update, where the registry gives one. */
+  etag: string | undefined;
+}
+
+/** The list under a subject's tag; empty where there is none. Throws CORRUPT_IMAGE where the tag names something else. */
+export async function readReferrersTag(
+  api: RepositoryApi,
+  subject: string,
+  options: ReadOptions & { registry: string; repository: string },
+): Promise<ReferrersTag> {
+  const tag = referrersTag(subject);
+  const response = await api.get(`manifests/${tag}`, { accept: OCI_INDEX }, options);
+  if (response.status === 404) {
+    await response.body.discard();
+    return { list: [], etag: undefined };
+  }
+  if (response.status !== 200) {
+    const what = `${options.registry}/${options.repository}:${tag}`;
+    throw await registryError(response, { what, login: options.registry });
+  }
+  return { etag: response.headers.etag, list: await readList(response, subject) };
+}
+
+async function readList(response: HttpResponse, subject: string): Promise<Descriptor[]> {
+  const what = `the list of what refers to ${subject}`;
+  const document = parseJsonObject(await readBody(response, MAX_DOCUMENT, what), what);
+  if (own(document, 'manifests') === undefined) throw corrupt(what, 'is no image index');
+  const manifests = asArray(own(document, 'manifests') ?? [], `${what} .manifests`, MAX_REFERRERS);
+  return manifests.map((entry, i) => parseDescriptor(entry, `${what} .manifests[${i}]`));
+}
+
+/** The next page of a list (RFC 8288): only of this registry. */
+function nextPage(response: HttpResponse, origin: string): URL | undefined {
+  const links = response.headers.link?.split(',') ?? [];
+  const link = links.find((text) => /;\s*rel="?next"?/i.test(text));
+  const target = link && /<([^>]*)>/.exec(link)?.[1];
+  if (target === undefined || !URL.canParse(target, response.url.href)) return undefined;
+  const url = new URL(target, response.url);
+  return url.origin === origin ? url : undefined;
+}
