@@ -52,7 +52,7 @@ export async function buildIntoFile(source: ImageSource, options: BuildIntoFileO
     ...cancel,
   });
   const path = options.output ?? store.indexPath(image.manifestDigest, spacing);
-  await writeFileWhole(path, chunks, signal);
+  await writeFileWhole(path, chunks, { signal });
   const index = await openIndexFile(path);
   try {
     return {

@@ -1,25 +1,50 @@
-import { ClipError } from '../errors.js';
+import { ClipError, isClipError } from '../errors.js';
 import type { ImageRef } from '../reference/image-ref.js';
 import { printImage } from '../reference/print-image.js';
 import { locateManifest } from '../source/resolve-image.js';
 import type { ImageSource } from '../source/source.js';
+import type { DiscoveredIndex } from './discover-index.js';
 import type { OpenOptions } from './options.js';
 import { openIndexStore } from './store.js';
 
-export interface FoundIndex {
-  path: string;
+export interface LocalIndex {
   origin: 'store' | 'built';
+  path: string;
+}
+
+export interface RemoteIndex extends DiscoveredIndex {
+  origin: 'registry';
 }
 
 /**
- * The index of an image in the local store; what is not there is built and kept. Asks the source only what the name stands for
- * (offline: what it stood for when it was last asked). Throws INDEX_NOT_FOUND under `--index local` and `--offline`.
+ * The index of an image in the local store, else beside the image in its registry; where there is none it is built and kept. Asks the
+ * source only what the name stands for (offline: what it stood for when it was last asked), and what refers to it. Throws
+ * INDEX_NOT_FOUND under `--index local`, a pin that fits nothing and `--offline`.
  */
-export async function findOrBuildIndex(
+export function findOrBuildIndex(
   image: ImageRef,
   source: () => Promise<ImageSource>,
   options: OpenOptions,
-): Promise<FoundIndex> {
+): Promise<LocalIndex | RemoteIndex> {
+  return find(image, source, options, (digest, pin) => inRegistry(image, { digest, pin, source, options }));
+}
+
+/** The same without a look into the registry. */
+export function findOrBuildLocalIndex(
+  image: ImageRef,
+  source: () => Promise<ImageSource>,
+  options: OpenOptions,
+): Promise<LocalIndex> {
+  return find<never>(image, source, options, async () => undefined);
+}
+
+/** `beside`: looks for the index of a manifest, or the one with a certain identity, where the image is. */
+async function find<T>(
+  image: ImageRef,
+  source: () => Promise<ImageSource>,
+  options: OpenOptions,
+  beside: (digest: string, pin: string | undefined) => Promise<T | undefined>,
+): Promise<LocalIndex | T> {
   const { spacing, observer, signal } = options;
   const store = openIndexStore(options.cacheDir);
   const name = printImage(image);
@@ -27,10 +52,16 @@ export async function findOrBuildIndex(
   if (options.index !== 'build') {
     const digest = await manifestDigest();
     const path = digest && (await store.find(digest, spacing));
+    const pin = options.index.startsWith('sha256:') ? options.index : undefined;
+    if (path && (!pin || (await identityOf(path)) === pin)) return { path, origin: 'store' };
+    if (digest && options.index !== 'local') {
+      const found = await beside(digest, pin);
+      if (found) return found;
+    }
     if (path) return { path, origin: 'store' };
     const local = image.transport !== 'docker';
     if (options.index !== 'auto' || (options.offline && !local)) {
-      throw new ClipError('INDEX_NOT_FOUND', `there is no local index of ${name}`, {
+      throw new ClipError('INDEX_NOT_FOUND', `there is no ${pin ? `index ${pin}` : 'local index'} of ${name}`, {
         hint: `build one with \`clip index ${name}\``,
       });
     }
@@ -45,7 +76,10 @@ export async function findOrBuildIndex(
   async function manifestDigest(): Promise<string | undefined> {
     const pinned = digestOf(image);
     // A manifest's digest needs no asking; an image index's does, to choose the platform.
-    if (pinned && options.platform === undefined && (await store.find(pinned, spacing))) return pinned;
+    if (pinned && options.platform === undefined) {
+      if (await store.find(pinned, spacing)) return pinned;
+      if (options.index !== 'local' && (await knownInRegistry(image, pinned, options))) return pinned;
+    }
     if (options.offline && image.transport === 'docker') return store.recall(name, platform);
     const located = await locateManifest(await source(), {
       ...(options.platform !== undefined && { platform: options.platform }),
@@ -55,6 +89,60 @@ export async function findOrBuildIndex(
     await store.remember(name, platform, located);
     return located;
   }
+}
+
+async function identityOf(path: string): Promise<string> {
+  const { openIndexFile } = await import('./open-index-file.js');
+  const index = await openIndexFile(path);
+  await index.close();
+  return index.identity;
+}
+
+/** Looks beside the image. A registry that fails here fails no command: an index can still be built. */
+async function inRegistry(
+  image: ImageRef,
+  what: {
+    digest: string;
+    pin: string | undefined;
+    source: () => Promise<ImageSource>;
+    options: OpenOptions;
+  },
+): Promise<RemoteIndex | undefined> {
+  if (image.transport !== 'docker') return undefined;
+  const { observer, signal, offline, cacheDir } = what.options;
+  const [{ discoverIndex }, { openFoundStore }] = await Promise.all([
+    import('./discover-index.js'),
+    import('./found-store.js'),
+  ]);
+  try {
+    const found = await discoverIndex({
+      manifestDigest: what.digest,
+      identity: what.pin,
+      repository: repositoryOf(image),
+      store: openFoundStore(cacheDir),
+      source: what.source,
+      offline,
+      observer,
+      ...(signal && { signal }),
+    });
+    return found && { origin: 'registry', ...found };
+  } catch (error) {
+    signal?.throwIfAborted();
+    if (!isClipError(error) || what.pin !== undefined) throw error;
+    observer.emit({ type: 'debug', message: `looking for an index in the registry failed: ${error.message}` });
+    return undefined;
+  }
+}
+
+async function knownInRegistry(image: ImageRef, digest: string, { cacheDir }: OpenOptions): Promise<boolean> {
+  if (image.transport !== 'docker') return false;
+  const { openFoundStore } = await import('./found-store.js');
+  const known = await openFoundStore(cacheDir).get(repositoryOf(image), digest);
+  return known !== undefined && known !== 'none';
+}
+
+function repositoryOf({ reference }: Extract<ImageRef, { transport: 'docker' }>): string {
+  return `${reference.registry}/${reference.repository}`;
 }
 
 function digestOf(image: ImageRef): string | undefined {

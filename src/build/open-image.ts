@@ -5,12 +5,12 @@ import { createImageReader } from '../read/reader.js';
 import type { ImageRef } from '../reference/image-ref.js';
 import { parseImage } from '../reference/parse-image.js';
 import { openSource } from '../source/open.js';
-import type { ImageSource } from '../source/source.js';
 import { withDefaults } from './default-options.js';
 import { exists } from './exists.js';
 import { findOrBuildIndex } from './find-index.js';
 import { openCache } from './image-cache.js';
 import { isIndexTarget } from './index-target.js';
+import { type LazySource, lazySource } from './lazy-source.js';
 import { openIndexFile } from './open-index-file.js';
 import type { OpenedImage } from './opened-image.js';
 import type { OpenOptions } from './options.js';
@@ -56,19 +56,27 @@ async function openNamedImage(target: string, options: OpenOptions): Promise<Ope
   const named = lazySource(() => openSource(image, sourceOptions(options)));
   try {
     const found = await findOrBuildIndex(image, named.open, options);
-    const index = await openIndexFile(found.path);
-    requireIdentity(index, options, found.path);
+    const { origin } = found;
+    const isRemote = origin === 'registry';
+    const index = isRemote ? found.index : await openIndexFile(found.path);
+    const indexPath = isRemote ? artifactName(image, found.artifact) : found.path;
+    requireIdentity(index, options, indexPath);
     const from = options.source;
-    if (from === undefined) {
-      return await opened({ index, indexPath: found.path, origin: found.origin, source: named }, options);
-    }
-    await named.close();
+    if (from === undefined) return await opened({ index, indexPath, origin, source: named }, options);
+    // The parts of an index in a registry are read from where the image was named, its layers from elsewhere.
+    if (!isRemote) await named.close();
     const source = lazySource(() => openSource(parseImage(from), sourceOptions(options)));
-    return await opened({ index, indexPath: found.path, origin: found.origin, source }, options);
+    const ready = await opened({ index, indexPath, origin, source }, options);
+    return { ...ready, close: () => ready.close().finally(() => named.close()) };
   } catch (error) {
     await named.close();
     throw error;
   }
+}
+
+function artifactName(image: ImageRef, artifact: string): string {
+  if (image.transport !== 'docker') return artifact;
+  return `${image.reference.registry}/${image.reference.repository}@${artifact}`;
 }
 
 interface Parts extends Pick<OpenedImage, 'index' | 'indexPath' | 'origin'> {
@@ -113,29 +121,4 @@ async function besideIndex(image: ImageRef, folder: string): Promise<ImageRef> {
   if (!('path' in image) || isAbsolute(image.path)) return image;
   const beside = join(folder, image.path);
   return (await exists(beside)) ? { ...image, path: beside } : image;
-}
-
-interface LazySource {
-  open(): Promise<ImageSource>;
-  close(): Promise<void>;
-}
-
-/** Opens at the first call; a warm read never calls. A failure is not remembered. */
-export function lazySource(open: () => Promise<ImageSource>): LazySource {
-  let source: Promise<ImageSource> | undefined;
-  return {
-    open() {
-      source ??= open().catch((error: unknown) => {
-        source = undefined;
-        throw error;
-      });
-      return source;
-    },
-    async close() {
-      await source?.then(
-        (it) => it.close(),
-        () => {},
-      );
-    },
-  };
 }

@@ -5,10 +5,10 @@ import type { ImageSource } from '../source/source.js';
 /** An image that is ready to be read. Close it when done: it holds connections, files and caches. */
 export interface OpenedImage {
   readonly index: ImageIndex;
-  /** The index file. */
+  /** The index file; of one in a registry `registry/repository@digest` of its artifact. */
   readonly indexPath: string;
-  /** Where the index came from: a file that the user named, the local store, or it was built on the way. */
-  readonly origin: 'file' | 'store' | 'built';
+  /** Where the index came from: a file that the user named, the local store, beside the image in its registry, or built on the way. */
+  readonly origin: 'file' | 'store' | 'registry' | 'built';
   readonly reader: ImageReader;
   /** Where blobs are read from; opened at the first call. */
   source(): Promise<ImageSource>;

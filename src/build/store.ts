@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FORMAT_MAJOR, FORMAT_MINOR } from '../format/limits.js';
 import type { SectionStore } from './build-index.js';
@@ -16,7 +16,7 @@ import { writeFileWhole } from './write-file.js';
  */
 export interface IndexStore {
   indexPath(manifestDigest: string, spacing: number): string;
-  /** The path, if there is an index. */
+  /** The path, if there is an index: with this spacing, else with another. */
   find(manifestDigest: string, spacing: number): Promise<string | undefined>;
   sections: SectionStore;
   /** Remembers what a name stood for. Failing to is not an error. */
@@ -36,7 +36,11 @@ export function openIndexStore(cacheDir: string): IndexStore {
     indexPath,
     async find(digest, spacing) {
       const path = indexPath(digest, spacing);
-      return (await exists(path)) ? path : undefined;
+      if (await exists(path)) return path;
+      const names = await readdir(root).catch(() => []);
+      const [prefix, suffix] = [`${digest.replace(':', '-')}-`, `-v${FORMAT_MAJOR}.${FORMAT_MINOR}.clip`];
+      const other = names.sort().find((name) => name.startsWith(prefix) && name.endsWith(suffix));
+      return other && join(root, other);
     },
     sections: {
       get: (digest, spacing) => readFile(sectionPath(digest, spacing)).catch(() => undefined),

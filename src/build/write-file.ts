@@ -3,14 +3,20 @@ import { mkdir, open, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { fromFsError } from './fs-error.js';
 
+export interface WriteOptions {
+  signal?: AbortSignal | undefined;
+  /** Looks at the complete file before it gets its name; what it throws leaves nothing behind. */
+  check?: (path: string) => Promise<void>;
+}
+
 /**
  * Writes a file so that no reader ever sees a part of it: a temporary name in the same folder, then a rename. Nothing is left
  * behind when it fails or `signal` aborts. Throws NO_SPACE, IO.
  */
 export async function writeFileWhole(
   path: string,
-  chunks: Iterable<Uint8Array>,
-  signal?: AbortSignal,
+  chunks: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
+  { signal, check }: WriteOptions = {},
 ): Promise<void> {
   const temporary = join(
     dirname(path),
@@ -20,13 +26,14 @@ export async function writeFileWhole(
     await mkdir(dirname(path), { recursive: true });
     const handle = await open(temporary, 'wx');
     try {
-      for (const chunk of chunks) {
+      for await (const chunk of chunks) {
         signal?.throwIfAborted();
         await writeAll(handle, chunk);
       }
     } finally {
       await handle.close();
     }
+    await check?.(temporary);
     await rename(temporary, path);
   } catch (error) {
     await rm(temporary, { force: true }).catch(() => {});

@@ -100,6 +100,19 @@ export const INFO_FLAGS = {
   json,
 };
 
+export const PUSH_FLAGS = { json };
+
+export const PULL_FLAGS = {
+  output: text({
+    summary: 'write the index there instead of into the store',
+    value: 'FILE',
+    short: 'o',
+    fallback: undefined,
+  }),
+  json,
+};
+
+
 export const VERIFY_FLAGS = { json };
 
 export const BENCH_FLAGS = {
@@ -227,6 +240,30 @@ export const DEFINITIONS: readonly Definition[] = [
       ['clip verify app.clip --source mirror.example/app', 'the same image in another place'],
     ],
     load: () => import('./commands/verify.js'),
+  }),
+  define({
+    name: 'push',
+    summary: 'store an index beside its image in the registry, where every clip finds it',
+    usage: '<index> [image]',
+    arguments: {
+      index: 'an index file, or an image whose index is built or in the store',
+      image: 'the image in its registry (default: where the index says it was read from)',
+    },
+    flags: PUSH_FLAGS,
+    examples: [
+      ['clip push registry.example/app:1', 'index an image and store the index beside it'],
+      ['clip push app.clip registry.example/app:1', 'an index that is there already'],
+    ],
+    load: () => import('./commands/push.js'),
+  }),
+  define({
+    name: 'pull',
+    summary: 'fetch the index that lies beside an image; prints its path',
+    usage: '<image>',
+    arguments: { image: 'an image reference' },
+    flags: PULL_FLAGS,
+    examples: [['clip pull registry.example/app:1 -o app.clip', 'into a file, every block verified']],
+    load: () => import('./commands/pull.js'),
   }),
   define({
     name: 'bench',

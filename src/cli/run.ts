@@ -7,7 +7,7 @@ import type { Everywhere } from './everywhere.js';
 import { describeError, statusOf } from './output/errors.js';
 import { createLog } from './output/log.js';
 import { createProgress, noProgress } from './output/progress.js';
-import { receiptJson, receiptText } from './output/receipt.js';
+import { type ReceiptIndex, receiptJson, receiptText } from './output/receipt.js';
 import { writeStderr } from './output/stderr.js';
 import { ClosedPipe, createStdout } from './output/stdout.js';
 import { loadStyle } from './output/style.js';
@@ -108,11 +108,16 @@ async function runCommand(command: Command): Promise<number> {
   const form = receiptForm(command, terminal);
   const nothing = quietly || opened.length === 0;
   if (form !== 'none' && !(nothing && settings.stats === undefined)) {
-    const index = opened[0] && { origin: opened[0].origin, identity: opened[0].index.identity };
+    const index = opened[0] && receiptIndex(opened[0]);
     const print = form === 'json' ? receiptJson : receiptText;
     writeStderr(`${print(receipt.toJSON(), index)}\n`);
   }
   return failures[0] ?? 0;
+}
+
+function receiptIndex({ origin, index, indexPath }: OpenedImage): ReceiptIndex {
+  const { identity } = index;
+  return origin === 'registry' ? { origin, identity, artifact: indexPath } : { origin, identity };
 }
 
 async function closeAll(opened: readonly OpenedImage[], report: (error: unknown) => void): Promise<void> {

@@ -5,6 +5,8 @@ import type { LayerInfo, Span, SpanContext } from './model.js';
 /** Random access to the bytes of an index: a file, a buffer, or ranges of blobs in a registry. */
 export interface ByteSource {
   readonly size: number;
+  /** Bytes at the beginning that one read should fetch at once, where the source knows better than its reader. */
+  readonly head?: number;
   /** Exactly `length` bytes at `offset`, or a ClipError. Never called beyond `size`. */
   read(offset: number, length: number): Promise<Uint8Array>;
   close(): Promise<void>;

@@ -1,5 +1,4 @@
 import { BlockCache } from './block-cache.js';
-import { openBlock } from './block-decoder.js';
 import { corruptIndex } from './corrupt.js';
 import { sha256 } from './digest.js';
 import { type FileDirectory, HEADER_BYTES, readFileDirectory, readHeader, readHint } from './file-head.js';
@@ -26,7 +25,7 @@ const CACHED_BLOCKS = 64;
 export async function openIndex(source: ByteSource): Promise<ImageIndex> {
   const file = new HeadSource(source);
   if (file.size < HEADER_BYTES) throw corruptIndex('header', 'the file is too short to be an index');
-  await file.fetchHead(FIRST_READ);
+  await file.fetchHead(Math.min(FIRST_READ, source.head ?? FIRST_READ));
   const header = readHeader(await file.read(0, HEADER_BYTES));
   const directoryOffset = HEADER_BYTES + header.hintLength;
   const body = directoryOffset + header.directoryLength;
@@ -84,7 +83,7 @@ export async function openIndex(source: ByteSource): Promise<ImageIndex> {
     },
     spans: async (layer, offset, length) => (await layerAt(layer)).spans(offset, length),
     spanContext: async (layer, span) => (await layerAt(layer)).context(span),
-    layerSection: async (layer) => verified((await layerAt(layer)).section),
+    layerSection: async (layer) => (await layerAt(layer)).section.verified(),
     close: () => file.close(),
   };
 }
@@ -141,19 +140,6 @@ async function describe(image: ImageFacts, section: SectionReader): Promise<Imag
     throw corruptIndex(section.where, 'the manifest does not match its digest');
   }
   return { manifest, manifestDigest, manifestMediaType, config, platform, spacing };
-}
-
-/** The section's bytes, each block checked against its digest. */
-async function verified(section: SectionReader): Promise<Uint8Array> {
-  const bytes = await section.raw();
-  for (const stream of section.head.streams.values()) {
-    for (let index = 0; index < stream.count; index++) {
-      const start = stream.offset[index]!;
-      const where = `${section.where}, ${stream.name} block ${index}`;
-      openBlock(bytes.subarray(start, start + stream.stored[index]!), { stream, index, where });
-    }
-  }
-  return bytes;
 }
 
 /** Runs once; a failure is not kept. */

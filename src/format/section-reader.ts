@@ -96,6 +96,19 @@ export class SectionReader {
     return this.#source.read(this.#offset, this.head.length);
   }
 
+  /** The same, with each block checked against its digest. */
+  async verified(): Promise<Uint8Array> {
+    const bytes = await this.raw();
+    for (const stream of this.head.streams.values()) {
+      for (let index = 0; index < stream.count; index++) {
+        const start = stream.offset[index]!;
+        const where = `${this.where}, ${stream.name} block ${index}`;
+        openBlock(bytes.subarray(start, start + stream.stored[index]!), { stream, index, where });
+      }
+    }
+    return bytes;
+  }
+
   #key(id: number, index: number): number {
     return (this.#number * 32 + id) * 2 ** 32 + index;
   }

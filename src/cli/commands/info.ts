@@ -24,6 +24,7 @@ async function platforms(context: Context, target: string, json: boolean): Promi
 const ORIGINS: Record<string, string> = {
   file: 'the file that was given',
   store: 'found in the local store',
+  registry: 'found beside the image in the registry',
   built: 'built now',
 };
 

@@ -5,6 +5,8 @@ import { counted, formatSeconds, formatSize } from '../units.js';
 export interface ReceiptIndex {
   origin: string;
   identity: string;
+  /** `registry/repository@digest`, where it came from a registry. */
+  artifact?: string;
 }
 
 /** One JSON line without its newline; the fields are documented in docs/cli.md. */
@@ -31,7 +33,12 @@ export function receiptText(receipt: ReceiptFields, index: ReceiptIndex | undefi
   if (scan.bytes > 0 || scan.requests > 0) {
     parts.push(`index: ${formatSize(scan.bytes)} inflated, ${formatSize(scan.fetchedBytes)} fetched`);
   }
-  if (index) parts.push(`${index.origin} index ${index.identity.slice(0, 19)}`);
+  if (index) parts.push(`${index.origin} index ${index.identity.slice(0, 19)}${from(index)}`);
   parts.push(formatSeconds(receipt.elapsedSeconds));
   return `clip: ${parts.join(', ')}`;
+}
+
+/** Who pushed an index vouches for it: the receipt says where it was. */
+function from({ artifact }: ReceiptIndex): string {
+  return artifact === undefined ? '' : ` of ${artifact.slice(0, artifact.indexOf('@'))}`;
 }

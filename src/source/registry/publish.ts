@@ -5,7 +5,7 @@ import { ClipError } from '../../errors.js';
 import type { ConnectionOptions } from '../../http/options.js';
 import { pause } from '../../http/retry.js';
 import type { Descriptor } from '../../oci/descriptor.js';
-import { OCI_INDEX, OCI_MANIFEST } from '../../oci/media-types.js';
+import { ACCEPTED_MANIFESTS, OCI_INDEX, OCI_MANIFEST } from '../../oci/media-types.js';
 import { digestOf } from '../../reference/digest.js';
 import type { RegistryReference } from '../../reference/image-ref.js';
 import type { ReadOptions } from '../source.js';
@@ -46,7 +46,7 @@ export function openPublisher(reference: RegistryReference, options: RegistryOpt
     ...createUploader(api, { ...names, connection }),
     close,
     async hasManifest(digest, read) {
-      const message = { method: 'HEAD', headers: { accept: '*/*' } } as const;
+      const message = { method: 'HEAD', headers: { accept: ACCEPTED_MANIFESTS.join(', ') } } as const;
       const response = await api.send(`manifests/${digest}`, message, read);
       await response.body.discard();
       if (response.status === 200) return true;

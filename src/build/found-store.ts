@@ -1,0 +1,105 @@
+import { createHash } from 'node:crypto';
+import { readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type IndexFacts, indexFacts, FORMAT, IDENTITY, SPACING } from '../oci/index-artifact.js';
+import { isDigest } from '../reference/digest.js';
+import { writeFileWhole } from './write-file.js';
+
+/** An index in a registry, as the list of referrers and the artifact's manifest tell it. */
+export interface FoundArtifact {
+  /** Digest of the artifact's manifest. */
+  artifact: string;
+  facts: IndexFacts;
+  /** The index file is these blobs, one after the other. */
+  blobs: readonly { mediaType: string; digest: string; size: number }[];
+}
+
+/**
+ * What was learnt of indexes in registries, `<cache-dir>/index/found/`, apart from what was built here:
+ *
+ *   <sha256 of repository and manifest digest>     the index that was chosen for an image, or that there was none
+ *   parts/<digest of blob>-<number>                a piece of a blob, with its SHA-256 behind it
+ *
+ * Nothing here is asked for under `--index local` or `build`.
+ */
+export interface FoundStore {
+  /** `none`: there was none when it was asked, less than five minutes ago; undefined: not known. */
+  get(repository: string, manifestDigest: string): Promise<FoundArtifact | 'none' | undefined>;
+  put(repository: string, manifestDigest: string, found: FoundArtifact | 'none'): Promise<void>;
+  /** A piece, if it is here and whole. */
+  part(digest: string, number: number): Promise<Uint8Array | undefined>;
+  putPart(digest: string, number: number, bytes: Uint8Array): Promise<void>;
+  dropPart(digest: string, number: number): Promise<void>;
+}
+
+/** Milliseconds for which "there is none" is believed. */
+export const NONE_FOR = 5 * 60_000;
+
+const DIGEST_BYTES = 32;
+
+/** Nothing is an error: a store that cannot be written to is one that forgets. */
+export function openFoundStore(cacheDir: string): FoundStore {
+  const root = join(cacheDir, 'index', 'found');
+  const recordPath = (repository: string, digest: string) =>
+    join(root, createHash('sha256').update(`${repository}\n${digest}`).digest('hex'));
+  const partPath = (digest: string, number: number) =>
+    join(root, 'parts', `${digest.replace(':', '-')}-${number}`);
+  return {
+    async get(repository, digest) {
+      const text = await readFile(recordPath(repository, digest), 'utf8').catch(() => '');
+      const record = parseRecord(text);
+      if (record && 'none' in record) return Date.now() - record.none < NONE_FOR ? 'none' : undefined;
+      return record;
+    },
+    async put(repository, digest, found) {
+      const record = found === 'none' ? { none: Date.now() } : found;
+      const text = Buffer.from(`${JSON.stringify(record)}\n`);
+      await writeFileWhole(recordPath(repository, digest), [text]).catch(() => {});
+    },
+    async part(digest, number) {
+      const bytes = await readFile(partPath(digest, number)).catch(() => undefined);
+      if (!bytes || bytes.length < DIGEST_BYTES) return undefined;
+      const part = bytes.subarray(0, -DIGEST_BYTES);
+      return sha256(part).equals(bytes.subarray(-DIGEST_BYTES)) ? part : undefined;
+    },
+    async putPart(digest, number, bytes) {
+      await writeFileWhole(partPath(digest, number), [bytes, sha256(bytes)]).catch(() => {});
+    },
+    async dropPart(digest, number) {
+      await rm(partPath(digest, number), { force: true }).catch(() => {});
+    },
+  };
+}
+
+function sha256(bytes: Uint8Array): Buffer {
+  return createHash('sha256').update(bytes).digest();
+}
+
+/** A record that does not read as one is none. */
+function parseRecord(text: string): FoundArtifact | { none: number } | undefined {
+  try {
+    const { none, artifact, facts, blobs } = JSON.parse(text) as {
+      none?: unknown;
+      artifact?: unknown;
+      facts?: Partial<IndexFacts>;
+      blobs?: unknown;
+    };
+    if (typeof none === 'number') return { none };
+    const checked = indexFacts({
+      [IDENTITY]: `${facts?.identity}`,
+      [FORMAT]: `${facts?.format}`,
+      [SPACING]: `${facts?.spacing}`,
+    });
+    if (typeof artifact !== 'string' || !isDigest(artifact) || !checked || !Array.isArray(blobs)) return undefined;
+    return blobs.every(isBlob) ? { artifact, facts: checked, blobs } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isBlob(value: unknown): value is FoundArtifact['blobs'][number] {
+  const { mediaType, digest, size } = (value ?? {}) as Record<string, unknown>;
+  return (
+    typeof mediaType === 'string' && typeof digest === 'string' && isDigest(digest) && Number.isSafeInteger(size)
+  );
+}

@@ -1,0 +1,26 @@
+import type { ImageSource } from '../source/source.js';
+
+export interface LazySource {
+  open(): Promise<ImageSource>;
+  close(): Promise<void>;
+}
+
+/** Opens at the first call; a warm read never calls. A failure is not remembered. */
+export function lazySource(open: () => Promise<ImageSource>): LazySource {
+  let source: Promise<ImageSource> | undefined;
+  return {
+    open() {
+      source ??= open().catch((error: unknown) => {
+        source = undefined;
+        throw error;
+      });
+      return source;
+    },
+    async close() {
+      await source?.then(
+        (it) => it.close(),
+        () => {},
+      );
+    },
+  };
+}
