@@ -71,7 +71,11 @@ export function openBlobParts(options: BlobPartsOptions): BlobParts {
     const absent = numbers.filter((number) => !held.has(keyOf(blob, number)));
     if (absent.length > 0) {
       const loading = load(blob, absent);
-      for (const number of absent) hold(keyOf(blob, number), loading.then((loaded) => loaded.get(number)!));
+      for (const number of absent)
+        hold(
+          keyOf(blob, number),
+          loading.then((loaded) => loaded.get(number)!),
+        );
     }
     const wanted = numbers.map((number) => held.get(keyOf(blob, number))!);
     while (held.size > Math.max(HELD, numbers.length)) held.delete(held.keys().next().value!);
@@ -106,7 +110,10 @@ export function openBlobParts(options: BlobPartsOptions): BlobParts {
       return bytes.subarray(start, start + lengthOf(blob, number));
     };
     for (let number = last + 1; number <= end; number++) {
-      hold(keyOf(blob, number), range.then((bytes) => slice(bytes, number)));
+      hold(
+        keyOf(blob, number),
+        range.then((bytes) => slice(bytes, number)),
+      );
     }
     const bytes = await range;
     const fetched = new Map<number, Uint8Array>();

@@ -28,9 +28,12 @@ export async function checkClaims(index: ImageIndex, manifestDigest: string): Pr
   }
   for (const [i, layer] of manifest.layers.entries()) {
     const claimed = index.layers[i]!;
-    if (claimed.digest !== layer.digest) lie(`its layer ${i} is ${claimed.digest}, the image's is ${layer.digest}`);
-    if (claimed.size !== layer.size) lie(`its layer ${i} has ${claimed.size} bytes, the image's has ${layer.size}`);
-    if (claimed.diffId !== diffIds[i]) lie(`its layer ${i} unpacks to ${claimed.diffId}, the image's to ${diffIds[i]}`);
+    if (claimed.digest !== layer.digest)
+      lie(`its layer ${i} is ${claimed.digest}, the image's is ${layer.digest}`);
+    if (claimed.size !== layer.size)
+      lie(`its layer ${i} has ${claimed.size} bytes, the image's has ${layer.size}`);
+    if (claimed.diffId !== diffIds[i])
+      lie(`its layer ${i} unpacks to ${claimed.diffId}, the image's to ${diffIds[i]}`);
   }
 }
 

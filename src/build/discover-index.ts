@@ -42,7 +42,8 @@ export async function discoverIndex(options: DiscoverOptions): Promise<Discovere
   const { store, repository, manifestDigest, identity } = options;
   const known = await store.get(repository, manifestDigest);
   if (known === 'none' && identity === undefined) return undefined;
-  const fits = known !== undefined && known !== 'none' && (identity ?? known.facts.identity) === known.facts.identity;
+  const fits =
+    known !== undefined && known !== 'none' && (identity ?? known.facts.identity) === known.facts.identity;
   if (fits) {
     const opened = await openFound(known, options).catch((error: unknown) => skip(error, known, options));
     if (opened) return opened;
@@ -78,7 +79,8 @@ export async function findCandidates(
   const candidates = new Map<string, Candidate>();
   for (const { digest, annotations } of referrers) {
     const facts = indexFacts(annotations);
-    if (!facts || majorOf(facts) !== FORMAT_MAJOR || (identity ?? facts.identity) !== facts.identity) continue;
+    if (!facts || majorOf(facts) !== FORMAT_MAJOR || (identity ?? facts.identity) !== facts.identity)
+      continue;
     candidates.set(digest, { artifact: digest, facts });
   }
   return [...candidates.values()].sort(byPreference).slice(0, MAX_CANDIDATES);
@@ -131,7 +133,10 @@ async function openFound(found: FoundArtifact, options: DiscoverOptions): Promis
   try {
     const index = await openIndex(parts);
     if (index.identity !== found.facts.identity) {
-      throw new ClipError('CORRUPT_INDEX', `it is ${index.identity} and claims to be ${found.facts.identity}`);
+      throw new ClipError(
+        'CORRUPT_INDEX',
+        `it is ${index.identity} and claims to be ${found.facts.identity}`,
+      );
     }
     await checkClaims(index, manifestDigest);
     // What does not hold later on is forgotten, so that the next command builds an index instead.
@@ -148,9 +153,14 @@ async function openFound(found: FoundArtifact, options: DiscoverOptions): Promis
 }
 
 /** One index that cannot be used is told once and is no reason to fail; what concerns the connection is. */
-function skip(error: unknown, { artifact }: { artifact: string }, { observer, repository, signal }: DiscoverOptions) {
+function skip(
+  error: unknown,
+  { artifact }: { artifact: string },
+  { observer, repository, signal }: DiscoverOptions,
+) {
   signal?.throwIfAborted();
-  const isTheirs = isClipError(error) && (error.exitStatus === 6 || error.code === 'NOT_FOUND' || error.code === 'LIMIT');
+  const isTheirs =
+    isClipError(error) && (error.exitStatus === 6 || error.code === 'NOT_FOUND' || error.code === 'LIMIT');
   if (!isTheirs) throw error;
   (observer ?? silentObserver).emit({
     type: 'warning',

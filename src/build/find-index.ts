@@ -61,9 +61,13 @@ async function find<T>(
     if (path) return { path, origin: 'store' };
     const local = image.transport !== 'docker';
     if (options.index !== 'auto' || (options.offline && !local)) {
-      throw new ClipError('INDEX_NOT_FOUND', `there is no ${pin ? `index ${pin}` : 'local index'} of ${name}`, {
-        hint: `build one with \`clip index ${name}\``,
-      });
+      throw new ClipError(
+        'INDEX_NOT_FOUND',
+        `there is no ${pin ? `index ${pin}` : 'local index'} of ${name}`,
+        {
+          hint: `build one with \`clip index ${name}\``,
+        },
+      );
     }
   }
   // The scanners, the tar walk and the encoders: a third of the start-up time of a command that reads an index.
@@ -129,7 +133,10 @@ async function inRegistry(
   } catch (error) {
     signal?.throwIfAborted();
     if (!isClipError(error) || what.pin !== undefined) throw error;
-    observer.emit({ type: 'debug', message: `looking for an index in the registry failed: ${error.message}` });
+    observer.emit({
+      type: 'debug',
+      message: `looking for an index in the registry failed: ${error.message}`,
+    });
     return undefined;
   }
 }

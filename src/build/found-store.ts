@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type IndexFacts, indexFacts, FORMAT, IDENTITY, SPACING } from '../oci/index-artifact.js';
+import { FORMAT, IDENTITY, type IndexFacts, indexFacts, SPACING } from '../oci/index-artifact.js';
 import { isDigest } from '../reference/digest.js';
 import { writeFileWhole } from './write-file.js';
 
@@ -90,7 +90,8 @@ function parseRecord(text: string): FoundArtifact | { none: number } | undefined
       [FORMAT]: `${facts?.format}`,
       [SPACING]: `${facts?.spacing}`,
     });
-    if (typeof artifact !== 'string' || !isDigest(artifact) || !checked || !Array.isArray(blobs)) return undefined;
+    if (typeof artifact !== 'string' || !isDigest(artifact) || !checked || !Array.isArray(blobs))
+      return undefined;
     return blobs.every(isBlob) ? { artifact, facts: checked, blobs } : undefined;
   } catch {
     return undefined;
@@ -100,6 +101,9 @@ function parseRecord(text: string): FoundArtifact | { none: number } | undefined
 function isBlob(value: unknown): value is FoundArtifact['blobs'][number] {
   const { mediaType, digest, size } = (value ?? {}) as Record<string, unknown>;
   return (
-    typeof mediaType === 'string' && typeof digest === 'string' && isDigest(digest) && Number.isSafeInteger(size)
+    typeof mediaType === 'string' &&
+    typeof digest === 'string' &&
+    isDigest(digest) &&
+    Number.isSafeInteger(size)
   );
 }

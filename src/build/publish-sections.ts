@@ -33,7 +33,8 @@ export async function publishSections(
     const anchor = encodeLayerAnchor(layer);
     const subject = { mediaType: OCI_MANIFEST, digest: digestOf(anchor), size: anchor.length };
     try {
-      if (!(await publisher.hasManifest(subject.digest, read))) await publisher.publish(anchor, undefined, read);
+      if (!(await publisher.hasManifest(subject.digest, read)))
+        await publisher.publish(anchor, undefined, read);
       const manifest = encodeSectionArtifact(subject, { format, spacing }, section);
       const annotations = { [FORMAT]: format, [SPACING]: String(spacing) };
       await publisher.publish(

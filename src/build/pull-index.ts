@@ -112,7 +112,8 @@ async function fetchInto(
           throw new ClipError('CORRUPT_INDEX', `it is ${index.identity} and claims to be ${identity}`);
         }
         const { spacing: actual } = await index.describe();
-        if (actual !== spacing) throw new ClipError('CORRUPT_INDEX', `its spacing is ${actual}, not ${spacing}`);
+        if (actual !== spacing)
+          throw new ClipError('CORRUPT_INDEX', `its spacing is ${actual}, not ${spacing}`);
         await checkClaims(index, manifestDigest);
         await verifyIndexBlocks(file);
       } finally {

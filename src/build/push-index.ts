@@ -73,9 +73,13 @@ export async function pushIndex(
       const { registry, repository } = reference;
       const subject = { mediaType, digest: manifestDigest, size: manifest.length };
       if (!(await publisher.hasManifest(manifestDigest, readOptions(options)))) {
-        throw new ClipError('NOT_FOUND', `${registry}/${repository} does not hold the image ${manifestDigest}`, {
-          hint: 'name the repository that the index was made from, or push the image there first',
-        });
+        throw new ClipError(
+          'NOT_FOUND',
+          `${registry}/${repository} does not hold the image ${manifestDigest}`,
+          {
+            hint: 'name the repository that the index was made from, or push the image there first',
+          },
+        );
       }
       const { spacing } = await index.describe();
       return await push(publisher, { file, subject, spacing, name: `${registry}/${repository}`, options });
@@ -104,7 +108,9 @@ async function indexPathOf(target: string, options: OpenOptions): Promise<string
 function destination(image: string | undefined, target: string): RegistryReference {
   const parsed = image === undefined ? undefined : parseImage(image);
   if (parsed?.transport === 'docker') return parsed.reference;
-  const what = parsed ? `${printImage(parsed)} is in no registry` : `${target} does not say where its image is`;
+  const what = parsed
+    ? `${printImage(parsed)} is in no registry`
+    : `${target} does not say where its image is`;
   throw new ClipError('USAGE', what, { hint: 'name the image in its registry: clip push INDEX IMAGE' });
 }
 
@@ -144,7 +150,13 @@ async function push(
     blobs[i] = annotations === undefined ? descriptor : { ...descriptor, annotations };
     uploaded[i] = await publisher.upload(descriptor, body, read);
     done += body.length;
-    options.observer.emit({ type: 'progress', task: 'pushing', done: Math.min(done, total), total, unit: 'bytes' });
+    options.observer.emit({
+      type: 'progress',
+      task: 'pushing',
+      done: Math.min(done, total),
+      total,
+      unit: 'bytes',
+    });
   });
   const facts = { identity, format, spacing };
   const manifest = encodeIndexArtifact(subject, facts, blobs);

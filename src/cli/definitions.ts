@@ -112,7 +112,6 @@ export const PULL_FLAGS = {
   json,
 };
 
-
 export const VERIFY_FLAGS = { json };
 
 export const BENCH_FLAGS = {

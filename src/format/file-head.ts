@@ -72,10 +72,7 @@ function encodeHeader(
  */
 export function replaceHint(start: Uint8Array, sourceHint: string | undefined): Buffer {
   const header = readHeader(Buffer.from(start.subarray(0, HEADER_BYTES)));
-  return Buffer.concat([
-    encodeHeader(header, sourceHint),
-    start.subarray(HEADER_BYTES + header.hintLength),
-  ]);
+  return Buffer.concat([encodeHeader(header, sourceHint), start.subarray(HEADER_BYTES + header.hintLength)]);
 }
 
 export interface Header {

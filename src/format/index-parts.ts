@@ -34,7 +34,8 @@ export interface IndexParts {
 export async function readIndexParts(source: ByteSource): Promise<IndexParts> {
   const { header, directory, body } = await readDirectory(source);
   const [image, ...others] = directory.records;
-  if (image?.type !== SECTION_TYPE.image) throw corruptIndex('directory', 'the image section is not the first');
+  if (image?.type !== SECTION_TYPE.image)
+    throw corruptIndex('directory', 'the image section is not the first');
   const start = await source.read(0, body + image.length);
   return {
     head: replaceHint(start, undefined),

@@ -65,7 +65,12 @@ export function encodeIndexArtifact(
     [IDENTITY]: facts.identity,
     [SPACING]: String(facts.spacing),
   };
-  return encodeArtifact({ artifactType: INDEX_ARTIFACT, layers: blobs, subject: plain(subject), annotations });
+  return encodeArtifact({
+    artifactType: INDEX_ARTIFACT,
+    layers: blobs,
+    subject: plain(subject),
+    annotations,
+  });
 }
 
 /** Parses what `encodeIndexArtifact` made. Throws CORRUPT_IMAGE, LIMIT. */
@@ -102,7 +107,12 @@ export function encodeSectionArtifact(
   section: Descriptor,
 ): Uint8Array {
   const annotations = { [FORMAT]: facts.format, [SPACING]: String(facts.spacing) };
-  return encodeArtifact({ artifactType: SECTION_ARTIFACT, layers: [section], subject: plain(anchor), annotations });
+  return encodeArtifact({
+    artifactType: SECTION_ARTIFACT,
+    layers: [section],
+    subject: plain(anchor),
+    annotations,
+  });
 }
 
 /** The blob with the section of `layer`. Throws CORRUPT_IMAGE, LIMIT. */

@@ -24,7 +24,9 @@ export interface Publisher extends Uploader {
    */
   publish(
     manifest: Uint8Array,
-    refers: { subject: string; artifactType: string; annotations: Readonly<Record<string, string>> } | undefined,
+    refers:
+      | { subject: string; artifactType: string; annotations: Readonly<Record<string, string>> }
+      | undefined,
     options: ReadOptions,
   ): Promise<string>;
   close(): Promise<void>;
@@ -113,10 +115,21 @@ async function addToTag(
     if (list.some(({ digest }) => digest === entry.digest)) return;
     const index = { schemaVersion: 2, mediaType: OCI_INDEX, manifests: [...list, entry] };
     const body = Buffer.from(JSON.stringify(index));
-    await putManifest(api, referrersTag(subject), { body, type: OCI_INDEX, etag, registry, repository, read });
+    await putManifest(api, referrersTag(subject), {
+      body,
+      type: OCI_INDEX,
+      etag,
+      registry,
+      repository,
+      read,
+    });
     await pause(randomInt(...SETTLE), read.signal);
   }
-  throw new ClipError('REGISTRY', `${registry}/${repository}: others keep changing ${referrersTag(subject)}`, {
-    hint: 'Try again later.',
-  });
+  throw new ClipError(
+    'REGISTRY',
+    `${registry}/${repository}: others keep changing ${referrersTag(subject)}`,
+    {
+      hint: 'Try again later.',
+    },
+  );
 }
