@@ -120,7 +120,11 @@ export async function readBody(response: HttpResponse, limit: number, what: stri
   let size = 0;
   for await (const chunk of response.body) {
     size += chunk.length;
-    if (size > limit) throw new ClipError('LIMIT', `${what} is larger than ${limit} bytes`);
+    if (size > limit) {
+      throw new ClipError('LIMIT', `${what} is larger than ${limit} bytes`, {
+        hint: 'Is this a registry, and an image? docs/security.md lists the limits.',
+      });
+    }
     chunks.push(chunk);
   }
   return Buffer.concat(chunks, size);

@@ -135,10 +135,8 @@ function createWalk(source: ImageSource, options: ResolveOptions): Walk {
   };
 
   async function fetch(digest: string | undefined, depth: number): Promise<Fetched> {
-    if (depth > MAX_DEPTH)
-      throw new ClipError('LIMIT', `image indexes are nested more than ${MAX_DEPTH} deep`);
-    if (++fetches > MAX_FETCHES)
-      throw new ClipError('LIMIT', `the image index leads to more than ${MAX_FETCHES} documents`);
+    if (depth > MAX_DEPTH) throw tooMuch(`image indexes are nested more than ${MAX_DEPTH} deep`);
+    if (++fetches > MAX_FETCHES) throw tooMuch(`the image index leads to more than ${MAX_FETCHES} documents`);
     const { bytes, mediaType, digest: actual } = await source.manifest(digest, read);
     const document = parseManifest(bytes, mediaType);
     return { bytes, digest: actual, mediaType: manifestMediaType(document, mediaType), document };
@@ -224,7 +222,7 @@ async function readConfig(
   descriptor: Descriptor,
   read: ReadOptions,
 ): Promise<Uint8Array> {
-  if (descriptor.size > MAX_DOCUMENT) throw new ClipError('LIMIT', 'the image config is larger than 4 MiB');
+  if (descriptor.size > MAX_DOCUMENT) throw tooMuch('the image config is larger than 4 MiB');
   const chunks: Uint8Array[] = [];
   const hash = createDigestHash(descriptor.digest);
   for await (const chunk of source.blob(descriptor, read)) {
@@ -235,6 +233,12 @@ async function readConfig(
   if (actual === descriptor.digest) return Buffer.concat(chunks);
   throw new ClipError('DIGEST_MISMATCH', `the image config ${descriptor.digest} has digest ${actual}`, {
     hint: 'The image or what it is read from is damaged.',
+  });
+}
+
+function tooMuch(what: string): ClipError {
+  return new ClipError('LIMIT', what, {
+    hint: 'This is no ordinary image; docs/security.md lists the limits.',
   });
 }
 

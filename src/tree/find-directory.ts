@@ -115,7 +115,9 @@ export class DirectoryFinder {
   private count(target: ByteString): void {
     this.followedBytes += target.length + 1;
     if (this.followedBytes <= MAX_FOLLOWED_BYTES) return;
-    throw new ClipError('LIMIT', 'the image leads too many of its paths through symbolic links');
+    throw new ClipError('LIMIT', 'the image leads too many of its paths through symbolic links', {
+      hint: 'This is no ordinary image; docs/security.md lists the limits.',
+    });
   }
 }
 

@@ -24,7 +24,9 @@ export function flatten(tree: FileTree): MergedNode[] {
     } else if (slot !== ROOT) {
       newPathBytes += tree.names.pathLength(slot);
       if (newPathBytes > MAX_NEW_PATH_BYTES) {
-        throw new ClipError('LIMIT', 'the image has too many long paths whose directories no layer names');
+        throw new ClipError('LIMIT', 'the image has too many long paths whose directories no layer names', {
+          hint: 'This is no ordinary image; docs/security.md lists the limits.',
+        });
       }
       const above = nodes[places[tree.names.parent(slot)]!]!.path;
       const name = tree.names.name(slot);

@@ -181,5 +181,7 @@ const ERRORS = new Map([
 ]);
 
 function outOfMemory(): ClipError {
-  return new ClipError('LIMIT', 'not enough memory to decode a zstd frame');
+  return new ClipError('LIMIT', 'not enough memory to decode a zstd frame', {
+    hint: 'Its window takes up to 128 MiB: give clip more memory.',
+  });
 }

@@ -73,7 +73,9 @@ export function createEngineApi(endpoint: EngineEndpoint, connection: Connection
     for await (const chunk of body(response, options)) {
       size += chunk.length;
       if (size > MAX_ANSWER)
-        throw new ClipError('LIMIT', `the engine's answer is larger than ${MAX_ANSWER} bytes`);
+        throw new ClipError('LIMIT', `the engine's answer is larger than ${MAX_ANSWER} bytes`, {
+          hint: 'Is this a container engine?',
+        });
       chunks.push(chunk);
     }
     return Buffer.concat(chunks).toString('utf8');
