@@ -56,23 +56,42 @@ export interface LayoutOptions {
   compression?: 'gzip' | 'plain';
 }
 
+/** A layer as it lies in the layout. */
+export interface PackedLayer {
+  blob: Uint8Array;
+  /** SHA-256 of its tar, `sha256:<hex>`. */
+  diffId: string;
+  mediaType: string;
+}
+
 /** Writes a layout with one image of these layers (uncompressed tars, base first) into `directory`. */
 export function writeLayout(directory: string, tars: readonly Buffer[], options: LayoutOptions = {}): void {
   const { tag = 'latest', compression = 'gzip' } = options;
+  const layers = tars.map((tar): PackedLayer => {
+    const diffId = `sha256:${createHash('sha256').update(tar).digest('hex')}`;
+    return compression === 'gzip'
+      ? {
+          blob: gzipSync(tar, { level: 1 }),
+          diffId,
+          mediaType: 'application/vnd.oci.image.layer.v1.tar+gzip',
+        }
+      : { blob: tar, diffId, mediaType: 'application/vnd.oci.image.layer.v1.tar' };
+  });
+  writePackedLayout(directory, layers, tag);
+}
+
+/** The same with layers that are packed already, however they are. */
+export function writePackedLayout(directory: string, packed: readonly PackedLayer[], tag = 'latest'): void {
   const blobs = join(directory, 'blobs', 'sha256');
   mkdirSync(blobs, { recursive: true });
-  const put = (bytes: Buffer, mediaType: string) => {
+  const put = (bytes: Uint8Array, mediaType: string) => {
     const hex = createHash('sha256').update(bytes).digest('hex');
     writeFileSync(join(blobs, hex), bytes);
     return { mediaType, digest: `sha256:${hex}`, size: bytes.length };
   };
   const type = (name: string) => `application/vnd.oci.image.${name}`;
-  const layers = tars.map((tar) =>
-    compression === 'gzip'
-      ? put(gzipSync(tar, { level: 1 }), type('layer.v1.tar+gzip'))
-      : put(tar, type('layer.v1.tar')),
-  );
-  const diffIds = tars.map((tar) => `sha256:${createHash('sha256').update(tar).digest('hex')}`);
+  const layers = packed.map(({ blob, mediaType }) => put(blob, mediaType));
+  const diffIds = packed.map(({ diffId }) => diffId);
   const json = (value: unknown) => Buffer.from(JSON.stringify(value));
   const config = put(
     json({ architecture: 'amd64', os: 'linux', config: {}, rootfs: { type: 'layers', diff_ids: diffIds } }),

@@ -1,0 +1,39 @@
+/** Layers that unfold to far more than they are: memory stays bounded, and what is inside can be read. */
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { gzipBomb, zstdBomb } from '../support/bombs.js';
+import { type PackedLayer, writePackedLayout } from '../support/layout-builder.js';
+import { tempDir } from '../support/run-clip.js';
+import { header } from '../support/tar-builder.js';
+import { measure } from './measured.js';
+
+/** MiB; docs/security.md, "Memory". */
+const MOST_MEMORY = 256;
+const GIB = 2 ** 30;
+
+const bombs: Record<string, (head: Buffer) => PackedLayer> = {
+  gzip: (head) => gzipBomb(head, 64),
+  zstd: (head) => zstdBomb(head, 64),
+};
+
+for (const [name, make] of Object.entries(bombs)) {
+  test(`a gibibyte of zeros in a ${name} layer`, async (t) => {
+    const dir = await tempDir(t);
+    // The file takes all but a last kilobyte, which marks the archive's end.
+    const layer = make(header({ name: 'zeros', size: GIB - 1024 }));
+    assert.ok(layer.blob.length < 2 << 20, `${layer.blob.length} bytes`);
+    const layout = join(dir, 'layout');
+    writePackedLayout(layout, [layer]);
+    const index = await measure(['index', `oci:${layout}:latest`, '-o', join(dir, 'i')], dir);
+    assert.equal(index.status, 0, index.stderr);
+    t.diagnostic(`index: ${Math.round(index.peak)} MiB, ${index.seconds.toFixed(1)} s`);
+    assert.ok(index.peak < MOST_MEMORY, `${index.peak} MiB`);
+    const args = ['cat', join(dir, 'i'), 'zeros', '--offset', String(GIB - 5000), '--length', '10'];
+    const cat = await measure(args, dir);
+    assert.equal(cat.status, 0, cat.stderr);
+    assert.deepEqual(cat.stdout, Buffer.alloc(10));
+    t.diagnostic(`cat: ${Math.round(cat.peak)} MiB, ${cat.seconds.toFixed(1)} s`);
+    assert.ok(cat.peak < MOST_MEMORY, `${cat.peak} MiB`);
+  });
+}
