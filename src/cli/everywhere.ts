@@ -61,6 +61,18 @@ const indexChoice: Flag<'auto' | 'local' | 'build' | `sha256:${string}`> = {
   shown: 'auto',
 };
 
+const mirrors: Flag<string[]> = {
+  summary: 'ask this registry first for images of Docker Hub, or of REGISTRY; repeatable, or with commas',
+  value: '[REGISTRY=]URL',
+  expects: 'the address of a registry, such as https://mirror.example or ghcr.io=https://mirror.example/ghcr',
+  parse: (given) => {
+    const all = given.split(',').map((one) => one.trim());
+    return all.every((one) => /^\S+$/.test(one)) ? all : undefined;
+  },
+  fallback: [],
+  repeat: true,
+};
+
 /** The flags that every command takes (design, section 7). */
 export const EVERYWHERE = {
   cacheDir: text({
@@ -108,6 +120,7 @@ export const EVERYWHERE = {
   offline: toggle({ summary: 'no network: caches, indexes and images on this machine only' }),
   plainHttp: toggle({ summary: 'speak HTTP to the registry (loopback registries always are)' }),
   insecure: toggle({ summary: 'do not verify TLS certificates' }),
+  mirror: mirrors,
   connectTimeout: duration('longest wait for a connection', DEFAULT_CONNECTION.connectTimeout),
   headersTimeout: duration("longest wait for an answer's headers", DEFAULT_CONNECTION.headersTimeout),
   idleTimeout: duration("longest pause inside an answer's body", DEFAULT_CONNECTION.idleTimeout),

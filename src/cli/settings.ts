@@ -27,6 +27,7 @@ export function openOptions(
       headersTimeout: settings.headersTimeout,
       idleTimeout: settings.idleTimeout,
       tries: settings.tries,
+      mirrors: settings.mirror,
     },
     observer: run.observer,
     scanObserver: run.scanObserver,

@@ -21,7 +21,8 @@ export interface OpenSourceOptions {
 
 /**
  * Opens the place that an image lives in. A registry is not asked anything yet. Throws OFFLINE, NOT_FOUND, CORRUPT_IMAGE, UNSUPPORTED,
- * or USAGE where a copy is needed and there is no spool.
+ * USAGE
+ * where a copy is needed and there is no spool or where registries.conf is wrong, DENIED where that blocks the registry.
  */
 export async function openSource(image: ImageRef, options: OpenSourceOptions): Promise<ImageSource> {
   switch (image.transport) {
@@ -31,8 +32,8 @@ export async function openSource(image: ImageRef, options: OpenSourceOptions): P
           hint: 'Leave out --offline, or name a local copy: --source oci:DIR:TAG.',
         });
       }
-      const { openRegistry } = await import('./registry/registry-source.js');
-      return openRegistry(image.reference, { connection: options.connection });
+      const { openRegistryImage } = await import('./registry/open-registry-image.js');
+      return await openRegistryImage(image.reference, options.connection);
     }
     case 'oci': {
       const { openLayout } = await import('./layout.js');

@@ -20,18 +20,18 @@ export interface RegistryEndpoint {
 }
 
 /**
- * HTTPS; HTTP where asked for. On loopback HTTP is tried first, and HTTPS where the first answer shows a TLS server: that costs
+ * HTTPS; HTTP where asked for, or under `plainFallback` where no TLS server answers. On loopback HTTP is tried first, and HTTPS where the first answer shows a TLS server: that costs
  * an open local registry nothing.
  */
 export function createEndpoint(
   client: HttpClient,
   registry: string,
-  connection: Pick<ConnectionOptions, 'plainHttp'>,
+  connection: Pick<ConnectionOptions, 'plainHttp' | 'plainFallback'>,
 ): RegistryEndpoint {
   const secure = baseUrl('https', registry);
   const plain = baseUrl('http', registry);
   let base = connection.plainHttp || isLoopback(secure.hostname) ? plain : secure;
-  let decided = connection.plainHttp || base === secure;
+  let decided = connection.plainHttp || (base === secure && connection.plainFallback !== true);
 
   /** Undefined: this is no TLS server, and the request is to be sent again in the ordinary way. */
   async function probe(path: string, request: PathRequest): Promise<HttpResponse | undefined> {
@@ -57,13 +57,26 @@ export function createEndpoint(
     }
   }
 
+  /** Undefined: no TLS server answers, and the request is to be sent again in the clear. */
+  async function tryTls(path: string, request: PathRequest): Promise<HttpResponse | undefined> {
+    decided = true;
+    try {
+      return await client.request({ ...request, url: new URL(path, secure), tries: 1 });
+    } catch (error) {
+      if (!isNoTlsServer(error)) throw error;
+      base = plain;
+      return undefined;
+    }
+  }
+
   return {
     get base() {
       return base;
     },
     async request(path, request) {
       // Only a GET can be sent twice without harm.
-      const probed = decided || request.method !== 'GET' ? undefined : await probe(path, request);
+      const first = base === secure ? tryTls : probe;
+      const probed = decided || request.method !== 'GET' ? undefined : await first(path, request);
       return probed ?? (await client.request({ ...request, url: new URL(path, base) }));
     },
   };
@@ -77,6 +90,11 @@ function baseUrl(scheme: 'http' | 'https', registry: string): URL {
 function wasCut(error: unknown): boolean {
   if (!isClipError(error, 'NETWORK')) return false;
   return /^(?:UND_ERR_SOCKET|ECONNRESET|EPIPE|HPE_.*)$/.test(errorCode(error.cause));
+}
+
+function isNoTlsServer(error: unknown): boolean {
+  if (!isClipError(error, 'NETWORK')) return false;
+  return /^(?:EPROTO|ERR_SSL_.*|ECONNREFUSED)$/.test(errorCode(error.cause));
 }
 
 function isBadCertificate(error: Error): boolean {

@@ -1,0 +1,144 @@
+/**
+ * What podman and skopeo are told about registries (containers-registries.conf(5), version 2): other locations, mirrors, registries
+ * that are blocked or insecure. Short names are not looked up here: `debian` is Docker Hub's, as with docker.
+ */
+
+import { readdir, readFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { ClipError } from '../../errors.js';
+import { quote } from '../../reference/invalid.js';
+
+export interface RegistryRule {
+  /** `host[:port][/path…]`, or `*.domain`. */
+  prefix: string;
+  /** What takes the place of the prefix. */
+  location: string | undefined;
+  insecure: boolean;
+  blocked: boolean;
+  mirrors: readonly MirrorRule[];
+}
+
+export interface MirrorRule {
+  location: string;
+  insecure: boolean;
+  pull: 'all' | 'digest-only' | 'tag-only';
+}
+
+type Environment = Readonly<Record<string, string | undefined>>;
+type Table = Readonly<Record<string, unknown>>;
+
+/** The rules of all files; a later one for the same prefix takes the place of an earlier. Throws USAGE for a file that is wrong. */
+export async function readRegistriesConf(environment: Environment): Promise<RegistryRule[]> {
+  const rules = new Map<string, RegistryRule>();
+  for (const path of await configurationFiles(environment)) {
+    const text = await readFile(path, 'utf8').catch(() => '');
+    // Distributions ship it with comments alone: then there is nothing to load a parser for.
+    if (!/^[ \t]*(?:\[\[[ \t]*)?registry\b/m.test(text)) continue;
+    for (const rule of await parseRules(text, path)) rules.set(rule.prefix, rule);
+  }
+  return [...rules.values()];
+}
+
+/** The rule with the longest prefix of `host[:port]/repository`. */
+export function findRule(rules: readonly RegistryRule[], name: string): RegistryRule | undefined {
+  let found: RegistryRule | undefined;
+  for (const rule of rules) {
+    if (covers(rule.prefix, name) && rule.prefix.length > (found?.prefix.length ?? -1)) found = rule;
+  }
+  return found;
+}
+
+function covers(prefix: string, name: string): boolean {
+  if (prefix.startsWith('*.')) {
+    const host = name.slice(0, name.indexOf('/')).replace(/:[0-9]+$/, '');
+    return host.endsWith(prefix.slice(1));
+  }
+  return name === prefix || name.startsWith(`${prefix}/`);
+}
+
+async function configurationFiles(environment: Environment): Promise<string[]> {
+  const { CONTAINERS_REGISTRIES_CONF: named } = environment;
+  if (named) return [named];
+  const own = join(
+    environment.XDG_CONFIG_HOME || join(environment.HOME || homedir(), '.config'),
+    'containers',
+  );
+  const main = join(own, 'registries.conf');
+  const first =
+    (await readFile(main).catch(() => undefined)) === undefined ? '/etc/containers/registries.conf' : main;
+  const folders = ['/etc/containers/registries.conf.d', join(own, 'registries.conf.d')];
+  const more = await Promise.all(
+    folders.map(async (folder) => {
+      const names = await readdir(folder).catch(() => []);
+      return names
+        .filter((name) => name.endsWith('.conf'))
+        .sort()
+        .map((name) => join(folder, name));
+    }),
+  );
+  return [first, ...more.flat()];
+}
+
+async function parseRules(text: string, path: string): Promise<RegistryRule[]> {
+  const { parse } = await import('smol-toml');
+  let registries: unknown;
+  try {
+    registries = parse(text).registry;
+  } catch (error) {
+    const [line = ''] = (error instanceof Error ? error.message : '').split('\n');
+    throw wrong(path, line.replace(/^Invalid TOML document: /, ''), error);
+  }
+  return tables(registries, path).map((table) => parseRule(table, path));
+}
+
+function parseRule(table: Table, path: string): RegistryRule {
+  const location = text(table, 'location', path);
+  const prefix = text(table, 'prefix', path) ?? location;
+  if (prefix === undefined) throw wrong(path, 'a [[registry]] has neither prefix nor location');
+  if (location === undefined && !prefix.startsWith('*.') && text(table, 'prefix', path) === undefined)
+    throw wrong(path, `the registry ${quote(prefix)} has no location`);
+  const digestOnly = flag(table, 'mirror-by-digest-only', path);
+  const mirrors = tables(table.mirror, path).map((mirror): MirrorRule => {
+    const place = text(mirror, 'location', path);
+    if (place === undefined) throw wrong(path, `a mirror of ${quote(prefix)} has no location`);
+    const pull = text(mirror, 'pull-from-mirror', path) ?? (digestOnly ? 'digest-only' : 'all');
+    if (pull !== 'all' && pull !== 'digest-only' && pull !== 'tag-only')
+      throw wrong(path, `pull-from-mirror is ${quote(pull)}`);
+    return { location: place, insecure: flag(mirror, 'insecure', path), pull };
+  });
+  return {
+    prefix,
+    location,
+    insecure: flag(table, 'insecure', path),
+    blocked: flag(table, 'blocked', path),
+    mirrors,
+  };
+}
+
+function tables(value: unknown, path: string): Table[] {
+  if (value === undefined) return [];
+  if (Array.isArray(value) && value.every((item) => typeof item === 'object' && item !== null))
+    return value as Table[];
+  throw wrong(path, 'registry and mirror are tables: [[registry]], [[registry.mirror]]');
+}
+
+function text(table: Table, key: string, path: string): string | undefined {
+  const value = table[key];
+  if (value === undefined || value === '') return undefined;
+  if (typeof value !== 'string') throw wrong(path, `${key} is not a string`);
+  return value.replace(/\/+$/, '');
+}
+
+function flag(table: Table, key: string, path: string): boolean {
+  const value = table[key] ?? false;
+  if (typeof value !== 'boolean') throw wrong(path, `${key} is neither true nor false`);
+  return value;
+}
+
+function wrong(path: string, problem: string, cause?: unknown): ClipError {
+  return new ClipError('USAGE', `${JSON.stringify(path)}: ${problem}`, {
+    hint: 'containers-registries.conf(5) describes the file; CONTAINERS_REGISTRIES_CONF names another.',
+    cause,
+  });
+}
