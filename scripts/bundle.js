@@ -43,6 +43,21 @@ const packages = {
   },
 };
 
+/** HTTP/2 is not asked for, and node:http2 costs 3 ms to load. */
+const lazyHttp2 = {
+  name: 'lazy-http2',
+  setup(builder) {
+    builder.onLoad({ filter: /undici[\\/]lib[\\/]dispatcher[\\/]client\.js$/ }, async ({ path }) => {
+      const text = await readFile(path, 'utf8');
+      const eager = "const connectH2 = require('./client-h2.js')";
+      if (!text.includes(eager)) throw new Error('undici loads HTTP/2 in another way now');
+      return {
+        contents: text.replace(eager, "const connectH2 = (...args) => require('./client-h2.js')(...args)"),
+      };
+    });
+  },
+};
+
 const common = {
   bundle: true,
   format: 'cjs',
@@ -52,6 +67,7 @@ const common = {
   minifyWhitespace: true,
   minifySyntax: true,
   metafile: true,
+  preserveSymlinks: true,
   logLevel: 'warning',
   absWorkingDir: root,
 };
@@ -68,6 +84,7 @@ const pool = await build({
   ...common,
   entryPoints: [join(root, 'node_modules', POOL)],
   outfile: join(out, 'pool.cjs'),
+  plugins: [lazyHttp2],
 });
 
 const inputs = Object.keys({ ...program.metafile.inputs, ...pool.metafile.inputs });

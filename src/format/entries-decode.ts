@@ -44,7 +44,10 @@ interface Owner {
 const NO_XATTRS: Entry['xattrs'] = [];
 const NO_BYTES = '' as ByteString;
 
-/** Decodes a block of `count` entries of a layer with `uncompressedSize` bytes. Every field is checked. */
+/**
+ * Decodes a block of `count` entries of a layer with `uncompressedSize` bytes. Every field is checked: the paths here, the other
+ * columns when one of them is first asked for, since most blocks that a lookup passes through are searched for a path alone.
+ */
 export function decodeEntries(
   bytes: Uint8Array,
   { count, uncompressedSize, where }: { count: number; uncompressedSize: number; where: string },
@@ -53,37 +56,30 @@ export function decodeEntries(
   // Each entry takes at least a byte in either of the first two columns, so the arrays below are bounded by the block.
   if (count * 2 > bytes.length) reader.fail(`${count} entries announced`);
   const paths = readPaths(reader, count, { allowEqual: true });
-  const owners = readOwners(reader);
-  const owner = readChoices(reader, count, owners.length);
-  const times = readTimes(reader, count);
-  const ranks = readRanks(reader, count);
-  const places = readPlaceColumns(reader, count);
-  const sizes = new Float64Array(count);
-  for (let row = 0; row < count; row++) {
-    if (owners[owner[row]!]!.type === 'file') sizes[row] = reader.varint();
-  }
-  const links = readLinks(reader, (row) => isLink(owners[owner[row]!]!.type), count);
-  const devices = readDevices(reader, owners, owner);
-  const xattrs = readXattrPlaces(reader, count);
-  const sparse = readSparse(reader, count);
-  reader.done();
-  for (const row of sparse.keys()) {
-    if (owners[owner[row]!]!.type !== 'file') reader.fail('extents of what is not a file');
-  }
-  const positions = placeAll({ reader, ranks, places, sizes, sparse, uncompressedSize });
-  for (let row = 1; row < count; row++) {
-    const twice = paths[row] === paths[row - 1];
-    if (twice && positions[row]! < positions[row - 1]!) reader.fail('entries of one path are not in order');
-  }
+  const rest = reader.position;
+  let columns: Columns | undefined;
+  const all = (): Columns => {
+    if (columns) return columns;
+    reader.position = rest;
+    columns = readColumns(reader, paths, uncompressedSize);
+    return columns;
+  };
 
   return {
     count,
     paths,
-    typeOf: (row) => owners[owner[row]!]!.type,
-    xattrsAt: (row) => xattrs?.values[xattrs.rows[row]!],
-    extentsAt: (row) => sparse.get(row),
+    typeOf: (row) => {
+      const { owners, owner } = all();
+      return owners[owner[row]!]!.type;
+    },
+    xattrsAt: (row) => {
+      const { xattrs } = all();
+      return xattrs?.values[xattrs.rows[row]!];
+    },
+    extentsAt: (row) => all().sparse.get(row),
     xattrSets: new Map(),
     entry(row, extras) {
+      const { owners, owner, times, devices, sizes, links, positions } = all();
       const { type, mode, uid, gid, uname, gname } = owners[owner[row]!]!;
       const time = times.rows[row]!;
       const device = devices.get(row);
@@ -108,6 +104,46 @@ export function decodeEntries(
       return entry;
     },
   };
+}
+
+interface Columns {
+  owners: readonly Owner[];
+  owner: Uint16Array;
+  times: ReturnType<typeof readTimes>;
+  sizes: Float64Array;
+  links: ReadonlyMap<number, ByteString>;
+  devices: ReturnType<typeof readDevices>;
+  xattrs: ReturnType<typeof readXattrPlaces>;
+  sparse: ReadonlyMap<number, Place>;
+  positions: Float64Array;
+}
+
+/** All that follows the paths. */
+function readColumns(reader: ByteReader, paths: readonly ByteString[], uncompressedSize: number): Columns {
+  const count = paths.length;
+  const owners = readOwners(reader);
+  const owner = readChoices(reader, count, owners.length);
+  const times = readTimes(reader, count);
+  const ranks = readRanks(reader, count);
+  const places = readPlaceColumns(reader, count);
+  const sizes = new Float64Array(count);
+  for (let row = 0; row < count; row++) {
+    if (owners[owner[row]!]!.type === 'file') sizes[row] = reader.varint();
+  }
+  const links = readLinks(reader, (row) => isLink(owners[owner[row]!]!.type), count);
+  const devices = readDevices(reader, owners, owner);
+  const xattrs = readXattrPlaces(reader, count);
+  const sparse = readSparse(reader, count);
+  reader.done();
+  for (const row of sparse.keys()) {
+    if (owners[owner[row]!]!.type !== 'file') reader.fail('extents of what is not a file');
+  }
+  const positions = placeAll({ reader, ranks, places, sizes, sparse, uncompressedSize });
+  for (let row = 1; row < count; row++) {
+    const twice = paths[row] === paths[row - 1];
+    if (twice && positions[row]! < positions[row - 1]!) reader.fail('entries of one path are not in order');
+  }
+  return { owners, owner, times, sizes, links, devices, xattrs, sparse, positions };
 }
 
 function isLink(type: EntryType): boolean {
