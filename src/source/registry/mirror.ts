@@ -21,6 +21,7 @@ export function parseMirror(given: string): Mirror {
   const url = URL.canParse(full) ? new URL(full) : undefined;
   if (
     url === undefined ||
+    (!hasScheme && address.includes('://')) ||
     url.hostname === '' ||
     url.search !== '' ||
     url.hash !== '' ||
