@@ -97,7 +97,7 @@ async function layerSections(
   }
 }
 
-/** A stored section, if it is whole and says the same of the layer as this image does. */
+/** A stored section, if it is whole to its last block and says the same of the layer as this image does. */
 async function reusable(
   sections: SectionStore | undefined,
   { digest, diffId, spacing }: { digest: string; diffId: string; spacing: number },
@@ -105,7 +105,8 @@ async function reusable(
   const section = await sections?.get(digest, spacing);
   if (!section) return undefined;
   try {
-    const { info } = await openLayerSection(bufferSource(section));
+    const { info, verify } = await openLayerSection(bufferSource(section));
+    await verify();
     return info.digest === digest && info.diffId === diffId ? section : undefined;
   } catch {
     return undefined;

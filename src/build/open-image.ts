@@ -1,5 +1,6 @@
+import { rm } from 'node:fs/promises';
 import { dirname, isAbsolute, join } from 'node:path';
-import { ClipError } from '../errors.js';
+import { ClipError, isClipError } from '../errors.js';
 import type { ImageIndex } from '../format/image-index.js';
 import { createImageReader } from '../read/reader.js';
 import type { ImageRef } from '../reference/image-ref.js';
@@ -7,7 +8,7 @@ import { parseImage } from '../reference/parse-image.js';
 import { openSource } from '../source/open.js';
 import { withDefaults } from './default-options.js';
 import { exists } from './exists.js';
-import { findOrBuildIndex } from './find-index.js';
+import { findOrBuildIndex, type LocalIndex, type RemoteIndex } from './find-index.js';
 import { openCache } from './image-cache.js';
 import { isIndexTarget } from './index-target.js';
 import { type LazySource, lazySource } from './lazy-source.js';
@@ -55,10 +56,9 @@ async function openNamedImage(target: string, options: OpenOptions): Promise<Ope
   const image = parseImage(target);
   const named = lazySource(() => openSource(image, sourceOptions(options)));
   try {
-    const found = await findOrBuildIndex(image, named.open, options);
-    const { origin } = found;
+    const found = await openStoredIndex(image, named.open, options);
+    const { index, origin } = found;
     const isRemote = origin === 'registry';
-    const index = isRemote ? found.index : await openIndexFile(found.path);
     const indexPath = isRemote ? artifactName(image, found.artifact) : found.path;
     requireIdentity(index, options, indexPath);
     const from = options.source;
@@ -77,6 +77,30 @@ async function openNamedImage(target: string, options: OpenOptions): Promise<Ope
 function artifactName(image: ImageRef, artifact: string): string {
   if (image.transport !== 'docker') return artifact;
   return `${image.reference.registry}/${image.reference.repository}@${artifact}`;
+}
+
+/** The store is ours: an index in it that is no longer one is thrown away, and built again. */
+async function openStoredIndex(
+  image: ImageRef,
+  source: () => Promise<ImageSource>,
+  options: OpenOptions,
+): Promise<(LocalIndex & { index: ImageIndex }) | RemoteIndex> {
+  const found = await findOrBuildIndex(image, source, options);
+  if (found.origin === 'registry') return found;
+  try {
+    return { ...found, index: await openIndexFile(found.path) };
+  } catch (error) {
+    if (found.origin !== 'store' || options.index !== 'auto' || !isClipError(error, 'CORRUPT_INDEX'))
+      throw error;
+    options.observer.emit({
+      type: 'warning',
+      code: 'CORRUPT_INDEX',
+      message: `${error.message}: it is built again`,
+    });
+    await rm(found.path, { force: true });
+    const anew = await findOrBuildIndex(image, source, options);
+    return anew.origin === 'registry' ? anew : { ...anew, index: await openIndexFile(anew.path) };
+  }
 }
 
 interface Parts extends Pick<OpenedImage, 'index' | 'indexPath' | 'origin'> {

@@ -2,7 +2,6 @@ import { randomBytes } from 'node:crypto';
 import {
   closeSync,
   lstatSync,
-  mkdirSync,
   openSync,
   readdirSync,
   renameSync,
@@ -10,7 +9,8 @@ import {
   unlinkSync,
   writeSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { makeFolder } from '../make-folder.js';
 import { isKey } from './tier.js';
 
 /**
@@ -76,7 +76,7 @@ function openInFolder(path: string): number {
     return openSync(path, 'wx', FILE_MODE);
   } catch (error) {
     if (errnoOf(error) !== 'ENOENT') throw error;
-    mkdirSync(join(path, '..'), { recursive: true, mode: DIRECTORY_MODE });
+    makeFolder(dirname(path), DIRECTORY_MODE);
     return openSync(path, 'wx', FILE_MODE);
   }
 }
@@ -86,7 +86,7 @@ function renameIntoFolder(from: string, to: string): void {
     renameSync(from, to);
   } catch (error) {
     if (errnoOf(error) !== 'ENOENT') throw error;
-    mkdirSync(join(to, '..'), { recursive: true, mode: DIRECTORY_MODE });
+    makeFolder(dirname(to), DIRECTORY_MODE);
     renameSync(from, to);
   }
 }

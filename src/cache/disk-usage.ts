@@ -1,5 +1,6 @@
-import { appendFileSync, closeSync, mkdirSync, openSync, readFileSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { appendFileSync, closeSync, openSync, readFileSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { makeFolder } from '../make-folder.js';
 import { type Observer, silentObserver } from '../observer.js';
 import { errnoOf, listEntries, remove, removeStaleTemporaries, writeWhole } from './disk-files.js';
 
@@ -114,7 +115,7 @@ function underLock<T>(spans: string, action: () => T): T | undefined {
 
 function acquire(lock: string): boolean {
   try {
-    mkdirSync(join(lock, '..'), { recursive: true, mode: 0o700 });
+    makeFolder(dirname(lock), 0o700);
     closeSync(openSync(lock, 'wx', 0o600));
     return true;
   } catch (error) {

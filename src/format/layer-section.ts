@@ -191,6 +191,8 @@ export interface OpenedLayerSection {
   entries(): Promise<Entry[]>;
   spans(offset: number, length: number): Promise<Span[]>;
   spanContext(span: Span): Promise<SpanContext>;
+  /** Holds every block against its digest, the windows too. */
+  verify(): Promise<void>;
   /** Bytes of the section. */
   size: number;
 }
@@ -214,6 +216,9 @@ export async function openLayerSection(source: ByteSource): Promise<OpenedLayerS
     entries: () => layer.entries(),
     spans: (offset, length) => layer.spans(offset, length),
     spanContext: (span) => layer.context(span),
+    verify: async () => {
+      await layer.section.verified();
+    },
     size: head.length,
   };
 }

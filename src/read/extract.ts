@@ -10,6 +10,7 @@
 import { constants } from 'node:fs';
 import fs from 'node:fs/promises';
 import { ClipError } from '../errors.js';
+import { makeFolder } from '../make-folder.js';
 import type { Observer } from '../observer.js';
 import { type EntryType, extentsOf } from '../tree/entry.js';
 import type { Node } from '../tree/node.js';
@@ -82,7 +83,7 @@ export async function extract(nodes: readonly Node[], options: ExtractOptions): 
 async function prepareRoot(directory: string): Promise<{ path: Buffer; fresh: boolean }> {
   const path = Buffer.from(directory);
   try {
-    await fs.mkdir(path, { recursive: true });
+    makeFolder(directory);
     const real = await fs.realpath(path, { encoding: 'buffer' });
     const entries = await fs.opendir(real as unknown as string);
     const first = await entries.read();
