@@ -6,6 +6,7 @@ import { createImageReader } from '../read/reader.js';
 import type { ImageRef } from '../reference/image-ref.js';
 import { parseImage } from '../reference/parse-image.js';
 import { openSource } from '../source/open.js';
+import type { ImageSource } from '../source/source.js';
 import { withDefaults } from './default-options.js';
 import { exists } from './exists.js';
 import { findOrBuildIndex, type LocalIndex, type RemoteIndex } from './find-index.js';

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { open, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { makeFolder } from '../make-folder.js';
+import { makeFolder } from '../cache/make-folder.js';
 import { fromFsError } from './fs-error.js';
 
 export interface WriteOptions {

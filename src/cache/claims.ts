@@ -1,15 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import {
-  lstatSync,
-  lutimesSync,
-  mkdirSync,
-  readFileSync,
-  readlinkSync,
-  symlinkSync,
-  unlinkSync,
-} from 'node:fs';
+import { lstatSync, lutimesSync, readFileSync, readlinkSync, symlinkSync, unlinkSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { errnoOf } from './disk-files.js';
+import { makeFolder } from './make-folder.js';
 
 /**
  * Claims keep the processes of one machine from fetching and inflating the same thing at once: who holds the claim does it, the
@@ -70,7 +63,7 @@ export function createClaims(spans: string, { silentMs = SILENT_MS } = {}): Clai
       } catch (error) {
         const code = errnoOf(error);
         if (code === 'EEXIST') return 'busy';
-        if (code !== 'ENOENT' || !makeFolder(path)) return 'failed';
+        if (code !== 'ENOENT' || !tryMakeParent(path)) return 'failed';
       }
     }
     return 'failed';
@@ -142,9 +135,9 @@ export function createClaims(spans: string, { silentMs = SILENT_MS } = {}): Clai
   };
 }
 
-function makeFolder(path: string): boolean {
+function tryMakeParent(path: string): boolean {
   try {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    makeFolder(dirname(path), 0o700);
     return true;
   } catch {
     return false;

@@ -10,7 +10,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { makeFolder } from '../make-folder.js';
+import { makeFolder } from './make-folder.js';
 import { isKey } from './tier.js';
 
 /**

@@ -1,8 +1,8 @@
 import { appendFileSync, closeSync, openSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { makeFolder } from '../make-folder.js';
 import { type Observer, silentObserver } from '../observer.js';
 import { errnoOf, listEntries, remove, removeStaleTemporaries, writeWhole } from './disk-files.js';
+import { makeFolder } from './make-folder.js';
 
 /**
  * Keeps the disk tier within its quota with many processes writing, and without counting the folder each time. The file `usage`

@@ -75,7 +75,7 @@ function readDirectory(directory: string, files: readonly string[]): HostCertifi
 function readPair(path: string, files: readonly string[], other: string): Buffer {
   if (files.includes(other)) return read(join(path, '..', other));
   throw new ClipError('IO', `${JSON.stringify(path)} stands without ${JSON.stringify(other)}`, {
-    hint: 'A client certificate NAME.cert needs its NAME.key; a CA is NAME.crt.',
+    hint: 'a client certificate NAME.cert needs its NAME.key; a CA is NAME.crt',
   });
 }
 
@@ -99,7 +99,7 @@ function read(path: string): Buffer {
 
 function unreadable(path: string, cause: unknown): ClipError {
   return new ClipError('IO', `the certificate ${JSON.stringify(path)} cannot be read`, {
-    hint: 'It has to be PEM; check its permissions, or remove it.',
+    hint: 'it has to be PEM; check its permissions, or remove it',
     cause,
   });
 }

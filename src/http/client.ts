@@ -104,13 +104,13 @@ function redirectTarget(from: URL, location: string, options: ConnectionOptions)
     throw redirectError(
       from,
       `redirects from HTTPS to plain HTTP (${redactUrl(target)})`,
-      'Allow it with --plain-http.',
+      'allow it with --plain-http',
     );
   }
   return target;
 }
 
-function redirectError(url: URL, what: string, hint = 'The registry is misconfigured.'): ClipError {
+function redirectError(url: URL, what: string, hint = 'the registry is misconfigured'): ClipError {
   return new ClipError('REGISTRY', `${redactUrl(url)} ${what}`, { hint });
 }
 

@@ -4,52 +4,52 @@ import { ClipError, isClipError } from '../errors.js';
 import type { ProxyAddress } from './proxy.js';
 import { redactUrl } from './redact-url.js';
 
-const REFUSED = 'Is the registry running, and is the port right?';
+const REFUSED = 'is the registry running, and is the port right?';
 const TLS_HINT =
-  'Name the CA with SSL_CERT_FILE, or put it into certs.d (docs/registries.md); --insecure skips verification.';
+  'name the CA with SSL_CERT_FILE, or put it into certs.d (docs/registries.md); --insecure skips verification';
 
 type Explanation = readonly [code: 'NETWORK' | 'TIMEOUT', text: string, hint: string];
 
 const EXPLAINED: Readonly<Record<string, Explanation>> = {
   ECONNREFUSED: ['NETWORK', 'connection refused', REFUSED],
-  ECONNRESET: ['NETWORK', 'the connection was reset', 'Try again; a proxy or the registry closed it.'],
-  EPIPE: ['NETWORK', 'the connection was closed', 'Try again; a proxy or the registry closed it.'],
-  EHOSTUNREACH: ['NETWORK', 'host unreachable', 'Check the network.'],
-  ENETUNREACH: ['NETWORK', 'network unreachable', 'Check the network.'],
-  EADDRNOTAVAIL: ['NETWORK', 'address not available', 'Check the host and the network.'],
-  ENOTFOUND: ['NETWORK', 'unknown host', 'Check the spelling of the registry and the DNS.'],
-  EAI_AGAIN: ['NETWORK', 'the host name could not be looked up', 'Check the network and the DNS.'],
-  ETIMEDOUT: ['TIMEOUT', 'connecting took too long', 'Check the network, or raise the connect timeout.'],
+  ECONNRESET: ['NETWORK', 'the connection was reset', 'try again; a proxy or the registry closed it'],
+  EPIPE: ['NETWORK', 'the connection was closed', 'try again; a proxy or the registry closed it'],
+  EHOSTUNREACH: ['NETWORK', 'host unreachable', 'check the network'],
+  ENETUNREACH: ['NETWORK', 'network unreachable', 'check the network'],
+  EADDRNOTAVAIL: ['NETWORK', 'address not available', 'check the host and the network'],
+  ENOTFOUND: ['NETWORK', 'unknown host', 'check the spelling of the registry and the DNS'],
+  EAI_AGAIN: ['NETWORK', 'the host name could not be looked up', 'check the network and the DNS'],
+  ETIMEDOUT: ['TIMEOUT', 'connecting took too long', 'check the network, or raise the connect timeout'],
   UND_ERR_CONNECT_TIMEOUT: [
     'TIMEOUT',
     'connecting took too long',
-    'Check the network, or raise the connect timeout.',
+    'check the network, or raise the connect timeout',
   ],
-  UND_ERR_HEADERS_TIMEOUT: ['TIMEOUT', 'no answer came in time', 'Try again, or raise the headers timeout.'],
-  UND_ERR_BODY_TIMEOUT: ['TIMEOUT', 'the transfer stalled', 'Try again, or raise the idle timeout.'],
-  UND_ERR_SOCKET: ['NETWORK', 'the connection was cut off', 'Try again; a proxy or the registry closed it.'],
-  UND_ERR_RES_CONTENT_LENGTH_MISMATCH: ['NETWORK', 'the body is not as long as announced', 'Try again.'],
-  UND_ERR_HEADERS_OVERFLOW: ['NETWORK', 'the answer has too large headers', 'Is this a registry?'],
+  UND_ERR_HEADERS_TIMEOUT: ['TIMEOUT', 'no answer came in time', 'try again, or raise the headers timeout'],
+  UND_ERR_BODY_TIMEOUT: ['TIMEOUT', 'the transfer stalled', 'try again, or raise the idle timeout'],
+  UND_ERR_SOCKET: ['NETWORK', 'the connection was cut off', 'try again; a proxy or the registry closed it'],
+  UND_ERR_RES_CONTENT_LENGTH_MISMATCH: ['NETWORK', 'the body is not as long as announced', 'try again'],
+  UND_ERR_HEADERS_OVERFLOW: ['NETWORK', 'the answer has too large headers', 'is this a registry?'],
   CERT_HAS_EXPIRED: [
     'NETWORK',
     'the TLS certificate has expired',
-    'Renew it, or use --insecure to skip verification.',
+    'renew it, or use --insecure to skip verification',
   ],
   DEPTH_ZERO_SELF_SIGNED_CERT: ['NETWORK', 'the TLS certificate is self-signed', TLS_HINT],
   SELF_SIGNED_CERT_IN_CHAIN: ['NETWORK', 'the TLS certificate is signed by an unknown CA', TLS_HINT],
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: ['NETWORK', 'the TLS certificate is signed by an unknown CA', TLS_HINT],
   UNABLE_TO_GET_ISSUER_CERT_LOCALLY: ['NETWORK', 'the TLS certificate is signed by an unknown CA', TLS_HINT],
   ERR_TLS_CERT_ALTNAME_INVALID: ['NETWORK', 'the TLS certificate is for another host', TLS_HINT],
-  EPROTO: ['NETWORK', 'the TLS handshake failed', 'If the registry speaks plain HTTP, use --plain-http.'],
+  EPROTO: ['NETWORK', 'the TLS handshake failed', 'if the registry speaks plain HTTP, use --plain-http'],
   ERR_SSL_WRONG_VERSION_NUMBER: [
     'NETWORK',
     'this is no TLS server',
-    'If the registry speaks plain HTTP, use --plain-http.',
+    'if the registry speaks plain HTTP, use --plain-http',
   ],
   ERR_SSL_PACKET_LENGTH_TOO_LONG: [
     'NETWORK',
     'this is no TLS server',
-    'If the registry speaks plain HTTP, use --plain-http.',
+    'if the registry speaks plain HTTP, use --plain-http',
   ],
 };
 
@@ -68,7 +68,7 @@ export function connectionError(error: unknown, url: URL, proxy?: ProxyAddress):
   const text = code.startsWith('HPE_')
     ? 'the answer is not HTTP'
     : `the connection failed (${code || 'unknown'})`;
-  const hint = 'Is this a registry, and does it speak HTTPS (--plain-http, if not)?';
+  const hint = 'is this a registry, and does it speak HTTPS (--plain-http, if not)?';
   return new ClipError('NETWORK', `${where}: ${text}`, { hint, cause: error });
 }
 
@@ -77,7 +77,7 @@ export function proxyRefusal(proxy: ProxyAddress, status: number): ClipError {
   const what = status === 407 ? 'wants a login' : `answered with status ${status}`;
   return giveUp(
     new ClipError('NETWORK', `the proxy ${proxy.shown} ${what}`, {
-      hint: 'Check HTTPS_PROXY, HTTP_PROXY and NO_PROXY; a login is written http://USER:PASSWORD@HOST:PORT.',
+      hint: 'check HTTPS_PROXY, HTTP_PROXY and NO_PROXY; a login is written http://USER:PASSWORD@HOST:PORT',
     }),
   ) as ClipError;
 }

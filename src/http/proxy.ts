@@ -26,7 +26,7 @@ export function proxyFor(target: URL, environment: Environment): ProxyAddress | 
   if (url === undefined) {
     // The value may hold a password, so it is not shown.
     throw new ClipError('USAGE', `${name} is no address of a proxy`, {
-      hint: 'Write http://HOST:PORT, https://HOST:PORT or socks5://HOST:PORT, or unset it.',
+      hint: 'write http://HOST:PORT, https://HOST:PORT or socks5://HOST:PORT, or unset it',
     });
   }
   return { url, shown: url.host };

@@ -22,12 +22,12 @@ export function parseJsonObject(bytes: Uint8Array, what: string): JsonObject {
 }
 
 function limit(message: string): ClipError {
-  return new ClipError('LIMIT', message, { hint: 'This is no ordinary image.' });
+  return new ClipError('LIMIT', message, { hint: 'this is no ordinary image' });
 }
 
 export function corrupt(what: string, problem: string): ClipError {
   return new ClipError('CORRUPT_IMAGE', `${what} ${problem}`, {
-    hint: 'The image is damaged or was made by a faulty tool; pull or push it anew.',
+    hint: 'the image is damaged or was made by a faulty tool; pull or push it anew',
   });
 }
 

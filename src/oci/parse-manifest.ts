@@ -42,7 +42,7 @@ export function parseManifest(bytes: Uint8Array, transportType = ''): Manifest |
   const kind = documentKind(document, transportType);
   if (kind === 'schema1') {
     throw new ClipError('UNSUPPORTED', 'the image has a Docker schema 1 manifest, a form abandoned in 2017', {
-      hint: 'Convert it: skopeo copy --format oci docker://IMAGE oci:DIR:TAG.',
+      hint: 'convert it: skopeo copy --format oci docker://IMAGE oci:DIR:TAG',
     });
   }
   return kind === 'index' ? parseIndex(document) : parseImageManifest(document);
@@ -109,7 +109,7 @@ function checkLayer(layer: Descriptor): Descriptor {
   const bare = bareMediaType(layer.mediaType);
   if (bare.endsWith('+encrypted')) {
     throw new ClipError('UNSUPPORTED', `layer ${layer.digest} is encrypted`, {
-      hint: 'Decrypt the image first: skopeo copy --decryption-key ….',
+      hint: 'decrypt the image first: skopeo copy --decryption-key …',
     });
   }
   if (bare === 'application/octet-stream' || /(?:tar|gzip|zstd)/.test(bare)) return layer;

@@ -9,7 +9,7 @@ const PART = /^[A-Za-z0-9_.-]{1,64}$/;
 export function parsePlatform(text: string): Platform {
   const parts = text.split('/');
   const wrong = new ClipError('USAGE', `${JSON.stringify(text.slice(0, 200))} is no platform`, {
-    hint: 'Write os/arch or os/arch/variant, such as linux/arm64.',
+    hint: 'write os/arch or os/arch/variant, such as linux/arm64',
   });
   if (parts.length > 3 || !parts.every((part) => PART.test(part))) throw wrong;
   const [first, second, third] = parts as [string, string?, string?];

@@ -9,8 +9,8 @@
 
 import { constants } from 'node:fs';
 import fs from 'node:fs/promises';
+import { makeFolder } from '../cache/make-folder.js';
 import { ClipError } from '../errors.js';
-import { makeFolder } from '../make-folder.js';
 import type { Observer } from '../observer.js';
 import { type EntryType, extentsOf } from '../tree/entry.js';
 import type { Node } from '../tree/node.js';

@@ -11,6 +11,6 @@ export function quote(text: string): string {
 /** INVALID_REFERENCE that says what is wrong where. */
 export function invalidReference(text: string, problem: string, hint?: string): ClipError {
   return new ClipError('INVALID_REFERENCE', `invalid image reference ${quote(text)}: ${problem}`, {
-    hint: hint ?? 'Write it as docker does: name:tag, host:port/path/name:tag, or name@sha256:….',
+    hint: hint ?? 'write it as docker does: name:tag, host:port/path/name:tag, or name@sha256:…',
   });
 }

@@ -54,11 +54,11 @@ function parseTransported(text: string, reference: string): ReturnType<typeof pa
 
 function schemeError(text: string, scheme: string): never {
   if (scheme === 'http' || scheme === 'https') {
-    const hint = 'Leave the scheme out; --plain-http asks for HTTP.';
+    const hint = 'leave the scheme out; --plain-http asks for HTTP';
     throw invalidReference(text, 'a reference has no URL scheme', hint);
   }
   if (['oci', 'oci-archive', 'docker-archive', 'tar'].includes(scheme)) {
-    throw invalidReference(text, `"${scheme}:" is followed by a path, not by "//"`, `Write ${scheme}:PATH.`);
+    throw invalidReference(text, `"${scheme}:" is followed by a path, not by "//"`, `write ${scheme}:PATH`);
   }
   throw invalidReference(text, `the transport ${quote(`${scheme}://`)} is not known`);
 }

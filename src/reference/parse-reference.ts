@@ -21,7 +21,7 @@ export function parseReference(text: string): RegistryReference {
   if (text === '') throw invalidReference(text, 'it is empty');
   if (text.length > MAX_TEXT) throw invalidReference(text, `it is longer than ${MAX_TEXT} characters`);
   if (/^[0-9a-f]{64}$/.test(text)) {
-    throw invalidReference(text, 'this is a bare hash, not a name', 'Write name@sha256:<hash>.');
+    throw invalidReference(text, 'this is a bare hash, not a name', 'write name@sha256:<hash>');
   }
   const at = text.indexOf('@');
   const digest = at < 0 ? undefined : parseDigestPart(text, at);
@@ -93,8 +93,8 @@ function checkPath(text: string, path: string, start: number): void {
       throw invalidReference(text, `an empty path component at character ${position + 1}`);
     if (!COMPONENT.test(component)) {
       const hint = /[A-Z]/.test(component)
-        ? 'Names of repositories are lower-case.'
-        : 'Use a–z and 0–9, joined by ".", "_", "__" or dashes.';
+        ? 'names of repositories are lower-case'
+        : 'use a–z and 0–9, joined by ".", "_", "__" or dashes';
       throw invalidReference(
         text,
         `${quote(component)} at character ${position + 1} is no path component`,
@@ -109,7 +109,7 @@ function parseTag(text: string, tag: string, position: number): string {
   if (tag === '') throw invalidReference(text, `the tag is missing after ":" at character ${position}`);
   if (tag.length > MAX_TAG) throw invalidReference(text, `the tag is longer than ${MAX_TAG} characters`);
   if (!/^[A-Za-z0-9_][A-Za-z0-9_.-]*$/.test(tag)) {
-    const hint = 'A tag is made of letters, digits, "_", "." and "-", and does not begin with "." or "-".';
+    const hint = 'a tag is made of letters, digits, "_", "." and "-", and does not begin with "." or "-"';
     throw invalidReference(text, `${quote(tag)} at character ${position + 1} is no tag`, hint);
   }
   return tag;
@@ -121,6 +121,6 @@ function parseDigestPart(text: string, at: number): string {
   throw invalidReference(
     text,
     `${quote(digest)} after "@" is no digest`,
-    'A digest is sha256: and 64, or sha512: and 128, lower-case hex digits.',
+    'a digest is sha256: and 64, or sha512: and 128, lower-case hex digits',
   );
 }

@@ -1,9 +1,9 @@
 /** Transports of other tools that clip does not read, with what to do instead. */
 export const FOREIGN: Readonly<Record<string, string>> = {
-  dir: 'Copy it into an OCI layout first: skopeo copy dir:… oci:DIR:TAG.',
-  'containers-storage': 'Copy it into an OCI layout first: skopeo copy containers-storage:… oci:DIR:TAG.',
-  ostree: 'Copy it into an OCI layout first: skopeo copy ostree:… oci:DIR:TAG.',
-  sif: 'Copy it into an OCI layout first: skopeo copy sif:… oci:DIR:TAG.',
+  dir: 'copy it into an OCI layout first: skopeo copy dir:… oci:DIR:TAG',
+  'containers-storage': 'copy it into an OCI layout first: skopeo copy containers-storage:… oci:DIR:TAG',
+  ostree: 'copy it into an OCI layout first: skopeo copy ostree:… oci:DIR:TAG',
+  sif: 'copy it into an OCI layout first: skopeo copy sif:… oci:DIR:TAG',
 };
 
 /** Words that, before a colon, are never a repository with its tag. `docker:24` is one: only `docker://` is the transport. */

@@ -32,7 +32,7 @@ export async function readDocument(
   try {
     if (file.size > MAX_DOCUMENT) {
       throw new ClipError('LIMIT', `${options.what} is larger than 4 MiB`, {
-        hint: 'This is no ordinary image.',
+        hint: 'this is no ordinary image',
       });
     }
     const bytes = Buffer.alloc(file.size);
@@ -63,14 +63,14 @@ export async function* readFileRange(
   const { what } = options;
   if (!Number.isSafeInteger(end) || start < 0 || start > end || (size !== undefined && end > size)) {
     throw new ClipError('CORRUPT_INDEX', `bytes ${start} to ${end} lie outside ${what}`, {
-      hint: 'The index does not fit the image; build it anew.',
+      hint: 'the index does not fit the image; build it anew',
     });
   }
   const file = await openOrThrow(store, path, what);
   try {
     if (size !== undefined && file.size !== size) {
       throw new ClipError('CORRUPT_IMAGE', `${what} has ${file.size} bytes, the manifest says ${size}`, {
-        hint: 'The copy is damaged; copy the image anew.',
+        hint: 'the copy is damaged; copy the image anew',
       });
     }
     const buffer = Buffer.allocUnsafe(Math.min(CHUNK, end - start));
@@ -105,7 +105,7 @@ async function openOrThrow(store: ContentStore, path: string, what: string): Pro
   });
   if (file !== undefined) return file;
   throw new ClipError('NOT_FOUND', `${what} is missing`, {
-    hint: 'The copy is incomplete; copy the image anew.',
+    hint: 'the copy is incomplete; copy the image anew',
   });
 }
 
@@ -113,7 +113,7 @@ async function openOrThrow(store: ContentStore, path: string, what: string): Pro
 export function fileError(error: unknown, what: string): unknown {
   if (error instanceof ClipError || !(error instanceof Error) || !('code' in error)) return error;
   return new ClipError('IO', `${what} cannot be read (${String(error.code)})`, {
-    hint: 'Check that it is a file and its permissions.',
+    hint: 'check that it is a file and its permissions',
     cause: error,
   });
 }

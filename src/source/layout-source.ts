@@ -36,7 +36,7 @@ export function createLayoutSource(
     const bytes = await readDocument(store, blobPath(digest), { ...options, what: `the manifest ${digest}` });
     if (digestOf(bytes, splitDigest(digest).algorithm) !== digest) {
       throw new ClipError('DIGEST_MISMATCH', `${name}: the manifest ${digest} does not have its digest`, {
-        hint: 'The layout is damaged; copy the image anew.',
+        hint: 'the layout is damaged; copy the image anew',
       });
     }
     return { bytes, mediaType, digest: digestOf(bytes) };

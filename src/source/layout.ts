@@ -55,17 +55,17 @@ async function checkLayout(path: string): Promise<void> {
   const found = await stat(path).catch(() => undefined);
   if (found === undefined) {
     throw new ClipError('NOT_FOUND', `there is no OCI layout ${JSON.stringify(path)}`, {
-      hint: 'Write oci:DIRECTORY or oci:DIRECTORY:TAG.',
+      hint: 'write oci:DIRECTORY or oci:DIRECTORY:TAG',
     });
   }
   if (!found.isDirectory()) {
     throw new ClipError('NOT_FOUND', `${JSON.stringify(path)} is not a directory`, {
-      hint: 'A layout in a tar file is oci-archive:FILE.',
+      hint: 'a layout in a tar file is oci-archive:FILE',
     });
   }
   if ((await stat(join(path, 'index.json')).catch(() => undefined))?.isFile() !== true) {
     throw new ClipError('CORRUPT_IMAGE', `${JSON.stringify(path)} is no OCI layout: it has no index.json`, {
-      hint: 'Make one with skopeo copy docker://IMAGE oci:DIR:TAG.',
+      hint: 'make one with skopeo copy docker://IMAGE oci:DIR:TAG',
     });
   }
 }

@@ -29,7 +29,7 @@ export async function openSource(image: ImageRef, options: OpenSourceOptions): P
     case 'docker': {
       if (options.offline) {
         throw new ClipError('OFFLINE', `${printImage(image)} needs the network, and --offline forbids it`, {
-          hint: 'Leave out --offline, or name a local copy: --source oci:DIR:TAG.',
+          hint: 'leave out --offline, or name a local copy: --source oci:DIR:TAG',
         });
       }
       const { openRegistryImage } = await import('./registry/open-registry-image.js');

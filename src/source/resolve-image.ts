@@ -232,7 +232,7 @@ async function readConfig(
   const actual = `${descriptor.digest.slice(0, 6)}:${hash.digest('hex')}`;
   if (actual === descriptor.digest) return Buffer.concat(chunks);
   throw new ClipError('DIGEST_MISMATCH', `the image config ${descriptor.digest} has digest ${actual}`, {
-    hint: 'The image or what it is read from is damaged.',
+    hint: 'the image or what it is read from is damaged',
   });
 }
 
@@ -246,7 +246,7 @@ function platformNotFound(name: string, wanted: Platform, available: readonly Pl
   const names = [...new Set(available.map((platform) => printPlatform(normalisePlatform(platform))))];
   const hint =
     names.length === 0
-      ? 'The image names no platform at all.'
-      : `There is: ${names.slice(0, 40).join(', ')}. Choose one with --platform.`;
+      ? 'the image names no platform at all'
+      : `there is: ${names.slice(0, 40).join(', ')}; choose one with --platform`;
   return new ClipError('PLATFORM_NOT_FOUND', `${name} is not there for ${printPlatform(wanted)}`, { hint });
 }

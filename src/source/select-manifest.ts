@@ -53,7 +53,7 @@ function notFound(message: string, manifests: readonly Descriptor[]): ClipError 
   const more = manifests.length > MAX_LISTED ? ', …' : '';
   const hint =
     listed.length === 0
-      ? 'Copy an image into it: skopeo copy docker://IMAGE oci:DIR:TAG.'
-      : `It has: ${listed.map((name) => quote(name).slice(1, -1)).join(', ')}${more}. Choose one with :NAME after the path.`;
+      ? 'copy an image into it: skopeo copy docker://IMAGE oci:DIR:TAG'
+      : `it has: ${listed.map((name) => quote(name).slice(1, -1)).join(', ')}${more}; choose one with :NAME after the path`;
   return new ClipError('NOT_FOUND', message, { hint });
 }

@@ -43,7 +43,7 @@ export function parseFrameHeader(bytes: Uint8Array): FrameHeader {
   at += dictionaryBytes(descriptor);
   if (dictionary !== 0) {
     throw new ClipError('UNSUPPORTED', `zstd frame needs dictionary ${dictionary}`, {
-      hint: 'A layer has no place for a dictionary; recompress it without one.',
+      hint: 'a layer has no place for a dictionary; recompress it without one',
     });
   }
   const width = contentBytes(descriptor);
@@ -55,7 +55,7 @@ export function parseFrameHeader(bytes: Uint8Array): FrameHeader {
       'UNSUPPORTED',
       `zstd frame needs a window of ${windowSize} bytes, over ${MAX_WINDOW}`,
       {
-        hint: 'Recompress the layer without --long, or with --long=27 at most.',
+        hint: 'recompress the layer without --long, or with --long=27 at most',
       },
     );
   }

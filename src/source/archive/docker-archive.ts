@@ -68,7 +68,7 @@ export async function openDockerArchive(options: DockerArchiveOptions): Promise<
     const found = paths.get(descriptor.digest);
     if (found === undefined) {
       throw new ClipError('NOT_FOUND', `${what} is not in ${name}`, {
-        hint: 'Is this the archive of the same image?',
+        hint: 'is this the archive of the same image?',
       });
     }
     yield* readFileRange(store, found, { ...range, size: descriptor.size }, { ...options, what });
@@ -81,7 +81,7 @@ export async function openDockerArchive(options: DockerArchiveOptions): Promise<
       const { manifest } = await openOnce(options);
       if (digest === undefined || digest === manifest.digest) return manifest;
       throw new ClipError('NOT_FOUND', `the manifest ${digest} is not in ${name}`, {
-        hint: 'An archive of docker save holds no manifests; name the image by its tag.',
+        hint: 'an archive of docker save holds no manifests; name the image by its tag',
       });
     },
     blob: (descriptor, options = {}) =>
@@ -127,7 +127,7 @@ async function describeLayer(
   const what = `the layer ${quote(path)}`;
   const file = await store.open(path);
   if (file === undefined)
-    throw new ClipError('NOT_FOUND', `${what} is missing`, { hint: 'The archive is incomplete.' });
+    throw new ClipError('NOT_FOUND', `${what} is missing`, { hint: 'the archive is incomplete' });
   const { size } = file;
   const head = new Uint8Array(Math.min(MAGIC_LENGTH, size));
   await file.read(head, 0);
@@ -172,7 +172,7 @@ function selectImage(images: readonly SavedImage[], select: Selection, name: str
   if (found !== undefined) return found;
   const listed = images.slice(0, 20).map(({ tags }, i) => tags[0] ?? `@${i}`);
   throw new ClipError('NOT_FOUND', `${name}: ${images.length} images, none of them meant`, {
-    hint: `It has: ${listed.map((tag) => quote(tag).slice(1, -1)).join(', ')}. Choose one with :NAME after the file.`,
+    hint: `it has: ${listed.map((tag) => quote(tag).slice(1, -1)).join(', ')}; choose one with :NAME after the file`,
   });
 }
 

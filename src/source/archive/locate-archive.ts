@@ -65,7 +65,7 @@ async function spoolInput(options: LocateOptions): Promise<string> {
   const place = requireSpool(options.spool, what);
   if (options.input === undefined && process.stdin.isTTY) {
     throw new ClipError('USAGE', 'an archive is to be read from standard input, which is a terminal', {
-      hint: 'Pipe it in: docker save IMAGE | clip index docker-archive:-',
+      hint: 'pipe it in: docker save IMAGE | clip index docker-archive:-',
     });
   }
   const chunks = options.input?.() ?? (process.stdin as AsyncIterable<Uint8Array>);
@@ -93,8 +93,8 @@ async function identityOf(path: string): Promise<string> {
 
 function missing(path: string, what: string): ClipError {
   if (!isSpooled(path))
-    return new ClipError('NOT_FOUND', `${what} does not exist`, { hint: 'Check the path.' });
+    return new ClipError('NOT_FOUND', `${what} does not exist`, { hint: 'check the path' });
   return new ClipError('NOT_FOUND', 'the cache no longer holds the archive that this index was built from', {
-    hint: 'Name the image with --source, or pipe the archive in again: --source docker-archive:- (oci-archive:-, tar:-).',
+    hint: 'name the image with --source, or pipe the archive in again: --source docker-archive:- (oci-archive:-, tar:-)',
   });
 }

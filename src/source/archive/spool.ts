@@ -11,10 +11,11 @@
 
 import { createHash, randomBytes } from 'node:crypto';
 import { readFileSync, statSync, utimesSync } from 'node:fs';
-import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
+import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { dirname, join, resolve, sep } from 'node:path';
 import { entryPath, removeStaleTemporaries, writeWhole } from '../../cache/disk-files.js';
 import { LOW_WATER, prune } from '../../cache/disk-usage.js';
+import { makeFolder } from '../../cache/make-folder.js';
 import { isKey } from '../../cache/tier.js';
 import { ClipError } from '../../errors.js';
 import { abortError } from '../../http/errors.js';
@@ -31,7 +32,7 @@ export interface SpoolPlace {
 export function requireSpool(place: SpoolPlace | undefined, what: string): SpoolPlace {
   if (place !== undefined && place.quota > 0) return place;
   throw new ClipError('USAGE', `${what} cannot be read in the middle: that needs the cache on disk`, {
-    hint: 'Leave out --no-cache and --disk-cache 0, or name an uncompressed archive file.',
+    hint: 'leave out --no-cache and --disk-cache 0, or name an uncompressed archive file',
   });
 }
 
@@ -48,13 +49,13 @@ export async function spoolStream(
   const temporary = join(folder, 'tmp', `${process.pid}-${randomBytes(6).toString('hex')}`);
   try {
     removeStaleTemporaries(folder);
-    await mkdir(dirname(temporary), { recursive: true, mode: 0o700 });
+    makeFolder(dirname(temporary), 0o700);
     const { key, size } = await writeHashed(temporary, chunks, {
       ...options,
       limit: place.quota * LOW_WATER,
     });
     const path = entryPath(folder, key);
-    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+    makeFolder(dirname(path), 0o700);
     await rename(temporary, path);
     // What was just written is the newest, and fits: others go.
     prune(folder, { maxBytes: place.quota, observer: options.observer ?? silentObserver });
@@ -129,7 +130,7 @@ async function writeHashed(
       size += chunk.length;
       if (size > limit) {
         throw new ClipError('LIMIT', `${what} is larger than the cache on disk may grow (${limit} bytes)`, {
-          hint: 'Raise --disk-cache, or unpack it into a file and name that.',
+          hint: 'raise --disk-cache, or unpack it into a file and name that',
         });
       }
       hash.update(chunk);
@@ -152,7 +153,7 @@ function spoolError(error: unknown, what: string): unknown {
   if (error instanceof ClipError || !(error instanceof Error) || !('code' in error)) return error;
   const full = error.code === 'ENOSPC' || error.code === 'EDQUOT';
   return new ClipError(full ? 'NO_SPACE' : 'IO', `${what} cannot be spooled (${String(error.code)})`, {
-    hint: 'Free some space, or choose another folder with --cache-dir.',
+    hint: 'free some space, or choose another folder with --cache-dir',
     cause: error,
   });
 }

@@ -32,7 +32,7 @@ export async function openTarImage(options: {
     throw fileError(error, what);
   });
   if (file === undefined)
-    throw new ClipError('NOT_FOUND', `${what} does not exist`, { hint: 'Check the path.' });
+    throw new ClipError('NOT_FOUND', `${what} does not exist`, { hint: 'check the path' });
   const store: ContentStore = {
     open: async () => ({ ...file, async close() {} }),
     close: () => file.close(),

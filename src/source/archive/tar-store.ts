@@ -30,7 +30,7 @@ export async function openTarStore(path: string, options: ReadOptions = {}): Pro
     throw fileError(error, what);
   });
   if (file === undefined)
-    throw new ClipError('NOT_FOUND', `${what} does not exist`, { hint: 'Check the path.' });
+    throw new ClipError('NOT_FOUND', `${what} does not exist`, { hint: 'check the path' });
   try {
     await checkPlain(file, what);
     const members = await walkMembers(file, options);
@@ -47,7 +47,7 @@ async function checkPlain(file: ContentFile, what: string): Promise<void> {
   const encoding = detectEncoding(head, true);
   if (encoding === 'plain' || encoding === undefined) return;
   throw new ClipError('UNSUPPORTED', `${what} is compressed (${encoding}) and cannot be read in the middle`, {
-    hint: `Decompress it first: ${encoding === 'gzip' ? 'gunzip' : 'unzstd'} FILE.`,
+    hint: `decompress it first: ${encoding === 'gzip' ? 'gunzip' : 'unzstd'} FILE`,
   });
 }
 
@@ -89,7 +89,7 @@ async function walkMembers(file: ContentFile, options: ReadOptions): Promise<Map
 
 function truncated(): ClipError {
   return new ClipError('CORRUPT_TAR', 'the archive ends in the middle of a file', {
-    hint: 'The copy is incomplete; copy the image anew.',
+    hint: 'the copy is incomplete; copy the image anew',
   });
 }
 
@@ -110,7 +110,7 @@ function addMember(members: Map<string, Member>, entry: Entry): void {
   }
   if (members.size > MAX_MEMBERS) {
     throw new ClipError('LIMIT', `the archive has more than ${MAX_MEMBERS} files`, {
-      hint: 'Is this an archive of images? A root file system is tar:FILE.',
+      hint: 'is this an archive of images? A root file system is tar:FILE',
     });
   }
 }

@@ -64,7 +64,7 @@ function refuseForeign(head: Uint8Array, what: string): void {
   for (const [name, magic, program] of FOREIGN) {
     if (magic.every((byte, i) => head[i] === byte)) {
       throw new ClipError('UNSUPPORTED', `${what} is compressed with ${name}`, {
-        hint: `Decompress it first: ${program} FILE. gzip and zstd are read as they are.`,
+        hint: `decompress it first: ${program} FILE; gzip and zstd are read as they are`,
       });
     }
   }

@@ -28,7 +28,7 @@ export async function readAuthFile(path: string): Promise<AuthFile | undefined> 
     const code = (cause as NodeJS.ErrnoException).code;
     if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
     throw new ClipError('FAILED', `the login file ${path} cannot be read (${code ?? 'unknown'})`, {
-      hint: 'Check its permissions.',
+      hint: 'check its permissions',
     });
   }
   try {
@@ -36,7 +36,7 @@ export async function readAuthFile(path: string): Promise<AuthFile | undefined> 
     return parseAuthFile(JSON.parse(text) as unknown);
   } catch {
     // The parser's message would quote the file, and with it a secret.
-    throw new ClipError('FAILED', `the login file ${path} is not valid`, { hint: 'Repair or remove it.' });
+    throw new ClipError('FAILED', `the login file ${path} is not valid`, { hint: 'repair or remove it' });
   }
 }
 

@@ -29,7 +29,7 @@ function fromEnvironment(environment: Environment): Credentials | undefined {
   if (username === '' && password === '') return undefined;
   if (username !== '' && password !== '') return { kind: 'password', username, password };
   throw new ClipError('USAGE', 'only one of CLIP_USERNAME and CLIP_PASSWORD is set', {
-    hint: 'Set both or neither.',
+    hint: 'set both or neither',
   });
 }
 

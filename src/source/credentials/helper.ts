@@ -22,7 +22,7 @@ export async function runHelper(
   const program = `docker-credential-${name}`;
   if (!/^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(name)) {
     throw new ClipError('FAILED', `${JSON.stringify(name)} is no name of a credential helper`, {
-      hint: 'Mend credHelpers or credsStore in the Docker config file.',
+      hint: 'mend credHelpers or credsStore in the Docker config file',
     });
   }
   const server = registry === 'docker.io' ? HUB_KEY : registry;
@@ -56,7 +56,7 @@ async function run(
       reject(error);
     };
     const timer = setTimeout(() => {
-      const hint = 'Does it wait for a prompt? Log in by hand, or remove the helper.';
+      const hint = 'does it wait for a prompt? Log in by hand, or remove the helper';
       fail(new ClipError('TIMEOUT', `${program} did not answer within ${timeout / 1000} s`, { hint }));
     }, timeout);
     child.on('error', (cause: NodeJS.ErrnoException) => {
@@ -100,6 +100,6 @@ function parseAnswer(program: string, output: string): Credentials | undefined {
 
 function helperError(program: string, what: string): ClipError {
   return new ClipError('FAILED', `the credential helper ${program} ${what}`, {
-    hint: 'Run it by hand, or set CLIP_USERNAME and CLIP_PASSWORD.',
+    hint: 'run it by hand, or set CLIP_USERNAME and CLIP_PASSWORD',
   });
 }

@@ -92,18 +92,17 @@ export function createEngineApi(endpoint: EngineEndpoint, connection: Connection
       });
     }
     throw new ClipError('REGISTRY', `the engine at ${where} answered with status ${status}${suffix}`, {
-      hint: 'Is this the socket of a Docker or podman engine?',
+      hint: 'is this the socket of a Docker or podman engine?',
     });
   }
 
   function engineError(error: unknown): unknown {
     if (error instanceof ClipError) return error;
     const code = errorCode(error);
-    const hint =
-      'Start the engine, or name its socket: DOCKER_HOST=unix:///run/user/1000/podman/podman.sock.';
+    const hint = 'start the engine, or name its socket: DOCKER_HOST=unix:///run/user/1000/podman/podman.sock';
     if (code === 'EACCES' || code === 'EPERM') {
       return new ClipError('DENIED', `the engine's socket ${where} may not be used`, {
-        hint: 'Run as a user who may use the engine, or name another with DOCKER_HOST.',
+        hint: 'run as a user who may use the engine, or name another with DOCKER_HOST',
         cause: error,
       });
     }
@@ -124,7 +123,7 @@ export function createEngineApi(endpoint: EngineEndpoint, connection: Connection
       const hex = typeof id === 'string' ? /^(?:sha256:)?([0-9a-f]{64})$/.exec(id)?.[1] : undefined;
       if (hex !== undefined) return `sha256:${hex}`;
       throw new ClipError('REGISTRY', `the engine at ${where} names no id of the image ${quote(name)}`, {
-        hint: 'Is this the socket of a Docker or podman engine?',
+        hint: 'is this the socket of a Docker or podman engine?',
       });
     },
     async *export(name, options = {}) {

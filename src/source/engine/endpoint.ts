@@ -37,7 +37,7 @@ function parseHost(text: string, environment: Environment): EngineEndpoint {
   if (text.startsWith('/')) return { kind: 'socket', path: text };
   if (!URL.canParse(text)) {
     throw new ClipError('USAGE', `DOCKER_HOST ${quote(text)} is no address of an engine`, {
-      hint: 'Write unix:///PATH or tcp://HOST:PORT.',
+      hint: 'write unix:///PATH or tcp://HOST:PORT',
     });
   }
   const url = new URL(text);
@@ -47,7 +47,7 @@ function parseHost(text: string, environment: Environment): EngineEndpoint {
       'UNSUPPORTED',
       `the engine is reached by ${quote(url.protocol)}, which clip does not speak`,
       {
-        hint: 'Pipe the image in: docker save IMAGE | clip index docker-archive:-',
+        hint: 'pipe the image in: docker save IMAGE | clip index docker-archive:-',
       },
     );
   }
@@ -61,7 +61,7 @@ function parseHost(text: string, environment: Environment): EngineEndpoint {
     return { kind: 'tcp', url: plain, tls: { ca: ca!, cert: cert!, key: key! } };
   } catch (error) {
     throw new ClipError('IO', `the engine's certificates in ${JSON.stringify(folder)} cannot be read`, {
-      hint: 'DOCKER_CERT_PATH names the folder with ca.pem, cert.pem and key.pem.',
+      hint: 'DOCKER_CERT_PATH names the folder with ca.pem, cert.pem and key.pem',
       cause: error,
     });
   }

@@ -61,7 +61,7 @@ function checkOffline(endpoint: EngineEndpoint, offline: boolean): void {
     'OFFLINE',
     `the engine at ${printEndpoint(endpoint)} is on the network, and --offline forbids it`,
     {
-      hint: 'Leave out --offline, or name a local copy: --source docker-archive:FILE.',
+      hint: 'leave out --offline, or name a local copy: --source docker-archive:FILE',
     },
   );
 }

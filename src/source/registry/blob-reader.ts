@@ -104,7 +104,7 @@ export function createBlobReader(
       type: 'warning',
       code: 'RANGE_IGNORED',
       message: `${registry} does not serve ranges: ${why}`,
-      hint: 'Reads from it download the blob from its start up to what is read; --strategy layer reads it once.',
+      hint: 'reads from it download the blob from its start up to what is read; --strategy layer reads it once',
     });
   }
 
@@ -122,7 +122,7 @@ function checkBounds(descriptor: Descriptor, start: number, end: number): void {
     return;
   }
   throw new ClipError('CORRUPT_INDEX', `bytes ${start} to ${end} lie outside blob ${descriptor.digest}`, {
-    hint: 'The index does not fit the image; build it anew.',
+    hint: 'the index does not fit the image; build it anew',
   });
 }
 
@@ -150,7 +150,7 @@ function checkLength(response: HttpResponse, expected: number, descriptor: Descr
       'REGISTRY',
       `blob ${descriptor.digest} came with Content-Encoding ${JSON.stringify(encoding)}`,
       {
-        hint: 'A proxy between here and the registry changes blobs.',
+        hint: 'a proxy between here and the registry changes blobs',
       },
     );
   }
@@ -162,7 +162,7 @@ function checkLength(response: HttpResponse, expected: number, descriptor: Descr
 
 function wrongSize(got: number, want: number): ClipError {
   return new ClipError('REGISTRY', `the registry says that the blob has ${got} bytes, the manifest ${want}`, {
-    hint: 'The registry or a proxy in front of it is faulty, or the image is damaged.',
+    hint: 'the registry or a proxy in front of it is faulty, or the image is damaged',
   });
 }
 
@@ -186,7 +186,7 @@ async function* cut(
   }
   if (length > 0) {
     throw new ClipError('NETWORK', `blob ${wanted.descriptor.digest}: the body ended ${length} bytes early`, {
-      hint: 'Try again; a proxy or the registry closed the connection.',
+      hint: 'try again; a proxy or the registry closed the connection',
     });
   }
 }

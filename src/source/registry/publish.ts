@@ -129,7 +129,7 @@ async function addToTag(
     'REGISTRY',
     `${registry}/${repository}: others keep changing ${referrersTag(subject)}`,
     {
-      hint: 'Try again later.',
+      hint: 'try again later',
     },
   );
 }

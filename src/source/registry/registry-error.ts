@@ -27,7 +27,7 @@ export async function registryError(
       });
     case 404:
       return new ClipError('NOT_FOUND', `${names.what} not found${suffix}`, {
-        hint: 'Check the name and the tag; a private image may need a login.',
+        hint: 'check the name and the tag; a private image may need a login',
       });
     case 429:
       return new ClipError('REGISTRY', `${names.what}: too many requests${suffix}`, {
@@ -36,7 +36,7 @@ export async function registryError(
     default: {
       const where = redactUrl(response.url);
       return new ClipError('REGISTRY', `${names.what}: ${where} answered with status ${status}${suffix}`, {
-        hint: status >= 500 ? 'The registry has a problem; try again later.' : 'Is this a registry?',
+        hint: status >= 500 ? 'the registry has a problem; try again later' : 'is this a registry?',
       });
     }
   }
@@ -44,14 +44,14 @@ export async function registryError(
 
 export function loginHint(registry: string): string {
   const host = registry === 'docker.io' ? '' : ` ${registry}`;
-  return `Log in (docker login${host}), or set CLIP_USERNAME and CLIP_PASSWORD.`;
+  return `log in (docker login${host}), or set CLIP_USERNAME and CLIP_PASSWORD`;
 }
 
 function rateHint(response: HttpResponse): string {
   const asked = parseRetryAfter(response.headers['retry-after']);
   if (asked === undefined || asked <= MAX_RETRY_AFTER)
-    return 'Try again later; a login often raises the limit.';
-  return `The registry asks to wait ${Math.ceil(asked / 1000)} s; a login often raises the limit.`;
+    return 'try again later; a login often raises the limit';
+  return `the registry asks to wait ${Math.ceil(asked / 1000)} s; a login often raises the limit`;
 }
 
 async function readSome(response: HttpResponse): Promise<string> {

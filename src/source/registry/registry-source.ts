@@ -67,6 +67,6 @@ function checkDigest(bytes: Uint8Array, target: string, what: string): void {
   const actual = digestOf(bytes, splitDigest(target).algorithm);
   if (actual === target) return;
   throw new ClipError('DIGEST_MISMATCH', `the manifest of ${what} has digest ${actual}`, {
-    hint: 'The registry or a proxy in front of it is faulty; do not trust it.',
+    hint: 'the registry or a proxy in front of it is faulty; do not trust it',
   });
 }

@@ -50,7 +50,7 @@ export function observed(options: ReadOptions): Pick<HttpRequest, 'observer' | '
 function checkRealm(request: TokenRequest, connection: ConnectionOptions): URL {
   if (!URL.canParse(request.realm)) {
     throw new ClipError('REGISTRY', `${request.registry} names an invalid token server`, {
-      hint: 'The registry is misconfigured.',
+      hint: 'the registry is misconfigured',
     });
   }
   const realm = new URL(request.realm);
@@ -63,7 +63,7 @@ function checkRealm(request: TokenRequest, connection: ConnectionOptions): URL {
       'REGISTRY',
       `${request.registry} wants logins sent without TLS to ${redactUrl(realm)}`,
       {
-        hint: 'If you trust the network, allow it with --plain-http.',
+        hint: 'if you trust the network, allow it with --plain-http',
       },
     );
   }
@@ -110,7 +110,7 @@ function parseToken(bytes: Uint8Array, realm: URL): Token {
   // Anything else could not stand in a header, or would smuggle another one in.
   if (typeof value !== 'string' || !/^[\x21-\x7e]+$/.test(value)) {
     throw new ClipError('REGISTRY', `the token server ${redactUrl(realm)} answered without a token`, {
-      hint: 'The registry is misconfigured.',
+      hint: 'the registry is misconfigured',
     });
   }
   const life =

@@ -48,14 +48,14 @@ export function createUploader(
     await response.body.discard();
     if (!URL.canParse(text, response.url.href)) {
       throw new ClipError('REGISTRY', `${registry} does not say where to upload to`, {
-        hint: 'The registry is misconfigured.',
+        hint: 'the registry is misconfigured',
       });
     }
     const url = new URL(text, response.url);
     const isPlain = url.protocol === 'http:' && (response.url.protocol === 'http:' || connection.plainHttp);
     if (url.protocol !== 'https:' && !isPlain) {
       throw new ClipError('REGISTRY', `${registry} wants an upload over ${url.protocol}//`, {
-        hint: 'If you trust the network, allow plain HTTP with --plain-http.',
+        hint: 'if you trust the network, allow plain HTTP with --plain-http',
       });
     }
     return url;
