@@ -7,8 +7,12 @@ import type { ResolvedImage } from '../source/resolve-image.js';
 import type { ImageSource } from '../source/source.js';
 import type { Entry } from '../tree/entry.js';
 import { mergeLayers } from '../tree/merge.js';
+import { inParallel } from './in-parallel.js';
 import { scanLayer } from './scan-layer.js';
 import { createScanPool } from './scan-pool.js';
+
+/** Layers that are asked for elsewhere at the same time. */
+const ASKED_AT_ONCE = 8;
 
 /** Where sections of layers that were scanned before are kept; see store.ts. */
 export interface SectionStore {
@@ -21,27 +25,43 @@ export interface BuildOptions {
   /** A printable reference without secrets, kept in the index as a hint. */
   sourceHint: string;
   sections: SectionStore | undefined;
+  /** Asked for what the store does not have; what it gives is not kept there, since others vouch for it. */
+  elsewhere?: (layer: Descriptor) => Promise<Uint8Array | undefined>;
   observer: Observer;
   signal?: AbortSignal;
 }
 
+export interface IndexChunks {
+  /** The file. */
+  chunks: Uint8Array[];
+  /** Where the sections of its distinct layers are from: numbers of layers. */
+  layers: LayerOrigins;
+}
+
+/** Layers that were scanned, that were indexed here before, and whose sections others pushed to a registry. */
+export interface LayerOrigins {
+  scanned: number;
+  local: number;
+  registry: number;
+}
+
 /**
  * Builds the index of one image: every layer that no store knows is scanned once, then the layers are merged. The result is a
- * function of the manifest, the layers and the spacing alone (the hint lies outside the identity). Returns the file in chunks.
+ * function of the manifest, the layers and the spacing alone (the hint lies outside the identity).
  */
 export async function buildIndex(
   source: ImageSource,
   image: ResolvedImage,
   options: BuildOptions,
-): Promise<Uint8Array[]> {
+): Promise<IndexChunks> {
   const { spacing, sourceHint } = options;
-  const sections = await layerSections(source, image, options);
+  const { sections, origins } = await layerSections(source, image, options);
   const layers = image.layers.map(({ digest, mediaType }) => ({ section: sections.get(digest)!, mediaType }));
   const entries = new Map<string, Entry[]>();
   for (const [digest, section] of sections) {
     entries.set(digest, await (await openLayerSection(bufferSource(section))).entries());
   }
-  return encodeImage({
+  const chunks = encodeImage({
     layers,
     nodes: mergeLayers(image.layers.map(({ digest }) => entries.get(digest)!)),
     manifest: image.manifest,
@@ -51,24 +71,35 @@ export async function buildIndex(
     spacing,
     sourceHint,
   });
+  return { chunks, layers: origins };
 }
 
 /** The section of every layer by its digest: from the store, else scanned, as many layers at a time as there are threads. */
 async function layerSections(
   source: ImageSource,
   image: ResolvedImage,
-  { spacing, sections: store, observer, signal }: BuildOptions,
-): Promise<Map<string, Uint8Array>> {
+  { spacing, sections: store, elsewhere, observer, signal }: BuildOptions,
+): Promise<{ sections: Map<string, Uint8Array>; origins: LayerOrigins }> {
   const found = new Map<string, Uint8Array>();
   const missing = new Map<string, { descriptor: Descriptor; diffId: string }>();
   for (const [i, descriptor] of image.layers.entries()) {
     const { digest } = descriptor;
     const diffId = image.diffIds[i]!;
     if (found.has(digest) || missing.has(digest)) continue;
-    const section = await reusable(store, { digest, diffId, spacing });
+    const section = await reusable(store?.get(digest, spacing), { descriptor, diffId, spacing });
     if (section) found.set(digest, section);
     else missing.set(digest, { descriptor, diffId });
   }
+  const local = found.size;
+  if (elsewhere) {
+    await inParallel([...missing], ASKED_AT_ONCE, async ([digest, layer]) => {
+      const section = await reusable(elsewhere(layer.descriptor), { ...layer, spacing });
+      if (!section) return;
+      found.set(digest, section);
+      missing.delete(digest);
+    });
+  }
+  const origins = { scanned: missing.size, local, registry: found.size - local };
   // The largest first: what is begun last should be soon done.
   const queue = [...missing.values()].sort((a, b) => b.descriptor.size - a.descriptor.size);
   const pool = createScanPool(queue.map(({ descriptor }) => descriptor));
@@ -79,7 +110,7 @@ async function layerSections(
   } finally {
     await pool.close();
   }
-  return found;
+  return { sections: found, origins };
 
   async function work(): Promise<void> {
     try {
@@ -97,17 +128,19 @@ async function layerSections(
   }
 }
 
-/** A stored section, if it is whole to its last block and says the same of the layer as this image does. */
+/** A section that somebody has, if it is whole to its last block and says the same of the layer as this image does. */
 async function reusable(
-  sections: SectionStore | undefined,
-  { digest, diffId, spacing }: { digest: string; diffId: string; spacing: number },
+  from: Promise<Uint8Array | undefined> | undefined,
+  layer: { descriptor: Descriptor; diffId: string; spacing: number },
 ): Promise<Uint8Array | undefined> {
-  const section = await sections?.get(digest, spacing);
+  const section = await from;
   if (!section) return undefined;
+  const { descriptor, diffId, spacing } = layer;
   try {
-    const { info, verify } = await openLayerSection(bufferSource(section));
+    const { info, spacing: actual, verify } = await openLayerSection(bufferSource(section));
     await verify();
-    return info.digest === digest && info.diffId === diffId ? section : undefined;
+    const fits = info.digest === descriptor.digest && info.size === descriptor.size && info.diffId === diffId;
+    return fits && actual === spacing ? section : undefined;
   } catch {
     return undefined;
   }

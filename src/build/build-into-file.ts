@@ -1,10 +1,13 @@
 import type { ImageIndex } from '../format/image-index.js';
 import type { LayerInfo } from '../format/model.js';
+import { openSource } from '../source/open.js';
 import { resolveImage } from '../source/resolve-image.js';
 import type { ImageSource } from '../source/source.js';
-import { buildIndex } from './build-index.js';
+import { buildIndex, type LayerOrigins } from './build-index.js';
 import { openIndexFile } from './open-index-file.js';
 import type { OpenOptions } from './options.js';
+import { openRegistrySections } from './registry-sections.js';
+import { sourceOptions } from './source-options.js';
 import type { IndexStore } from './store.js';
 import { writeFileWhole } from './write-file.js';
 
@@ -15,6 +18,8 @@ export interface BuiltIndex {
   identity: string;
   image: { name: string; manifestDigest: string; platform: string };
   layers: readonly LayerInfo[];
+  /** Where what it says of its distinct layers is from. */
+  layerOrigins: LayerOrigins;
   indexSize: number;
   /** Sum of the layers as they lie in the registry, and as tars. */
   compressedSize: number;
@@ -44,19 +49,34 @@ export async function buildIntoFile(source: ImageSource, options: BuildIntoFileO
     observer,
     ...cancel,
   });
-  const chunks = await buildIndex(source, image, {
+  // What others say of a layer is taken only where any index is, and what came of it is kept apart.
+  const others =
+    options.index === 'auto' && source.referrers
+      ? openRegistrySections(source, {
+          spacing,
+          manifest: image.manifest,
+          open: (base) => openSource(base, sourceOptions(options)),
+          observer,
+          ...cancel,
+        })
+      : undefined;
+  const { chunks, layers } = await buildIndex(source, image, {
     spacing,
     sourceHint: options.hint ?? name,
     sections: options.index === 'build' ? withoutReuse(store) : store.sections,
+    ...(others && { elsewhere: others.get }),
     observer,
     ...cancel,
-  });
-  const path = options.output ?? store.indexPath(image.manifestDigest, spacing);
+  }).finally(() => others?.close());
+  const isMixed = layers.registry > 0;
+  const ownPath = isMixed ? store.mixedPath : store.indexPath;
+  const path = options.output ?? ownPath(image.manifestDigest, spacing);
   await writeFileWhole(path, chunks, { signal });
   const index = await openIndexFile(path);
   try {
     return {
       path,
+      layerOrigins: layers,
       ...summary(index, image.manifestDigest, { name, platform: image.platform }),
       ...elapsed(started),
     };

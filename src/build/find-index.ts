@@ -4,11 +4,13 @@ import { printImage } from '../reference/print-image.js';
 import { locateManifest } from '../source/resolve-image.js';
 import type { ImageSource } from '../source/source.js';
 import type { DiscoveredIndex } from './discover-index.js';
+import { exists } from './exists.js';
 import type { OpenOptions } from './options.js';
 import { openIndexStore } from './store.js';
 
 export interface LocalIndex {
-  origin: 'store' | 'built';
+  /** `mixed`: put together here, with layers that others indexed and pushed to the registry. */
+  origin: 'store' | 'mixed' | 'built';
   path: string;
 }
 
@@ -54,6 +56,10 @@ async function find<T>(
     const path = digest && (await store.find(digest, spacing));
     const pin = options.index.startsWith('sha256:') ? options.index : undefined;
     if (path && (!pin || (await identityOf(path)) === pin)) return { path, origin: 'store' };
+    const mixed = digest && store.mixedPath(digest, spacing);
+    if (mixed && options.index !== 'local' && (await exists(mixed))) {
+      if (!pin || (await identityOf(mixed)) === pin) return { path: mixed, origin: 'mixed' };
+    }
     if (digest && options.index !== 'local') {
       const found = await beside(digest, pin);
       if (found) return found;
@@ -75,7 +81,7 @@ async function find<T>(
   const from = await source();
   const built = await buildIntoFile(from, { ...options, name, store, hint: from.hint });
   await store.remember(name, platform, built.image.manifestDigest);
-  return { path: built.path, origin: 'built' };
+  return { path: built.path, origin: built.layerOrigins.registry > 0 ? 'mixed' : 'built' };
 
   async function manifestDigest(): Promise<string | undefined> {
     const pinned = digestOf(image);

@@ -11,12 +11,16 @@ import { writeFileWhole } from './write-file.js';
  * processes that build the same index write the same bytes under the same name.
  *
  *   <manifest digest>-<spacing>-v<format>.clip     the index of an image
+ *   mixed/…                                        the same, with sections of layers that others pushed to a registry
+ *   found/…                                        indexes in registries, see found-store.ts
  *   layers/<layer digest>-<spacing>-v<format>      the section of one layer, for every image that has that layer
  *   names/<sha256 of name and platform>            the manifest a name stood for when it was last resolved (for --offline)
  */
 export interface IndexStore {
   indexPath(manifestDigest: string, spacing: number): string;
-  /** The path, if there is an index: with this spacing, else with another. */
+  /** The place of an index that was put together here with sections of layers that others pushed to a registry. */
+  mixedPath(manifestDigest: string, spacing: number): string;
+  /** The path, if there is an index that was built here or pulled: with this spacing, else with another. */
   find(manifestDigest: string, spacing: number): Promise<string | undefined>;
   sections: SectionStore;
   /** Remembers what a name stood for. Failing to is not an error. */
@@ -29,11 +33,13 @@ export function openIndexStore(cacheDir: string): IndexStore {
   const keyed = (digest: string, spacing: number) =>
     `${digest.replace(':', '-')}-${spacing}-v${FORMAT_MAJOR}.${FORMAT_MINOR}`;
   const indexPath = (digest: string, spacing: number) => join(root, `${keyed(digest, spacing)}.clip`);
+  const mixedPath = (digest: string, spacing: number) => join(root, 'mixed', `${keyed(digest, spacing)}.clip`);
   const sectionPath = (digest: string, spacing: number) => join(root, 'layers', keyed(digest, spacing));
   const namePath = (name: string, platform: string) =>
     join(root, 'names', createHash('sha256').update(`${name}\n${platform}`).digest('hex'));
   return {
     indexPath,
+    mixedPath,
     async find(digest, spacing) {
       const path = indexPath(digest, spacing);
       if (await exists(path)) return path;

@@ -26,6 +26,7 @@ const ORIGINS: Record<string, string> = {
   store: 'found in the local store',
   registry: 'found beside the image in the registry',
   built: 'built now',
+  mixed: 'built here, with layers that others indexed and pushed to the registry',
 };
 
 const COLUMNS = [
