@@ -241,6 +241,15 @@ export const DEFINITIONS: readonly Definition[] = [
     load: () => import('./commands/verify.js'),
   }),
   define({
+    name: 'prefetch',
+    summary: 'load files into the caches ahead of time; prints nothing',
+    usage: '<target> [path...]',
+    arguments: { target: TARGET, path: 'paths or globs (default: everything); ** crosses directories' },
+    flags: {},
+    examples: [["clip prefetch registry.example/app:1 /opt/app '/usr/lib/**/*.so*'", 'what a start will read']],
+    load: () => import('./commands/prefetch.js'),
+  }),
+  define({
     name: 'push',
     summary: 'store an index beside its image in the registry, where every clip finds it',
     usage: '<index> [image]',

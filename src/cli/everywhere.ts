@@ -50,7 +50,7 @@ function duration(summary: string, fallback: number): Flag<number> {
 
 const indexChoice: Flag<'auto' | 'local' | 'build' | `sha256:${string}`> = {
   summary:
-    'which index to trust: auto finds or builds one, local never builds, build builds anew, a digest pins one',
+    'which index to trust: auto finds or builds one, local takes none from a registry, build builds anew, a digest pins one',
   value: 'auto|local|build|DIGEST',
   expects: 'auto, local, build or sha256: and 64 hex digits',
   parse: (given) => {
@@ -134,7 +134,7 @@ export const EVERYWHERE = {
     summary: 'receipt of what the reads cost, as the last line on stderr',
     choices: ['text', 'json', 'none'],
     fallback: undefined,
-    shown: 'text for extract and bench, and on a terminal for cat and export; else none',
+    shown: 'text for extract, bench and prefetch, and on a terminal for cat and export; else none',
   }),
   logLevel: choice({
     summary: 'how much is logged on stderr; debug adds stacks to errors',

@@ -130,11 +130,11 @@ async function closeAll(opened: readonly OpenedImage[], report: (error: unknown)
   }
 }
 
-/** Without `--stats`: text for `extract` and `bench`, on a terminal for `cat` and `export`, else none. */
+/** Without `--stats`: text for `extract`, `bench` and `prefetch`, on a terminal for `cat` and `export`, else none. */
 function receiptForm(command: Command, terminal: Terminal): 'text' | 'json' | 'none' {
   if (command.settings.stats !== undefined) return command.settings.stats;
   if (command.settings.quiet) return 'none';
   const { name } = command.definition;
-  if (name === 'extract' || name === 'bench') return 'text';
+  if (name === 'extract' || name === 'bench' || name === 'prefetch') return 'text';
   return (name === 'cat' || name === 'export') && terminal.stderr ? 'text' : 'none';
 }

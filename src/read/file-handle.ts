@@ -1,5 +1,6 @@
 import type { Node } from '../tree/node.js';
 import { FsError, toFsError } from './fs-errors.js';
+import { createReadAhead } from './read-ahead.js';
 import type { ImageReader } from './reader.js';
 import { ImageStats } from './stats.js';
 
@@ -21,6 +22,7 @@ export interface ImageFileHandle {
 }
 
 export function createFileHandle(reader: ImageReader, node: Node, path: string): ImageFileHandle {
+  const ahead = createReadAhead(node, (range, signal) => reader.readAhead(node, range, signal));
   let here = 0;
   let closed = false;
 
@@ -57,6 +59,7 @@ export function createFileHandle(reader: ImageReader, node: Node, path: string):
       if (view) target.set(view);
       else if (count > 0 || node.entry.type !== 'file') bytesRead = await readInto(target, from);
       if (position === null) here = from + bytesRead;
+      ahead.note(from, bytesRead);
       return { bytesRead, buffer };
     },
     async readFile() {
@@ -74,6 +77,7 @@ export function createFileHandle(reader: ImageReader, node: Node, path: string):
     async close() {
       checkOpen('close');
       closed = true;
+      ahead.stop();
     },
   };
 }

@@ -19,6 +19,8 @@ export interface FillOptions {
   origin: Origin<SpanUnit>;
   keepInMemory: boolean;
   signal: AbortSignal | undefined;
+  /** Told of bytes that are in the tiers by now, those that were there before included. */
+  onLoaded?: (bytes: number) => void;
 }
 
 /**
@@ -30,7 +32,11 @@ export async function fillSpans(
   spans: Iterable<Span>,
   options: FillOptions,
 ): Promise<void> {
-  const absent = [...spans].filter((span) => !context.cache.contains(unitOf(span)));
+  const absent: Span[] = [];
+  for (const span of spans) {
+    if (context.cache.contains(unitOf(span))) options.onLoaded?.(span.length);
+    else absent.push(span);
+  }
   for await (const { units } of windowsOfSpans(absent)) {
     options.signal?.throwIfAborted();
     await context.cache.ready();
@@ -41,6 +47,7 @@ export async function fillSpans(
         bytes += (await abortable(Promise.resolve(batch.take(i)), options.signal)).byteLength;
       }
       context.observer.emit({ type: 'prefetched', units: units.length, bytes });
+      options.onLoaded?.(bytes);
     } finally {
       batch.release();
     }

@@ -53,6 +53,15 @@ export interface ImageReader {
   /** Loads the spans of these files into the tiers. They count as `prefetched` until they are read. */
   prefetch(nodes: Iterable<Node> | AsyncIterable<Node>, options?: { signal?: AbortSignal }): Promise<void>;
   /**
+   * Loads what a range of a file lies in, for somebody who reads it in order; counts as `prefetched`. Never throws: the reads that come
+   * later meet what is wrong.
+   */
+  readAhead(
+    node: Node,
+    range: { offset: number; length: number },
+    signal: AbortSignal,
+  ): Promise<void>;
+  /**
    * Finishes the decoder runs that fill a layer (with `abort`: stops them), then closes the cache and the naive strategy's temporary
    * files. Index and source are the caller's.
    */
@@ -87,6 +96,8 @@ export function createImageReader(options: ImageReaderOptions): ImageReader {
   const naive = strategy === 'naive' ? createNaive(context) : undefined;
   const largest = (cache.memory?.capacity ?? 0) * LARGE_SHARE;
   const peek = createPeek(context, strategy);
+  const closing = new AbortController();
+  const underway = new Set<Promise<void>>();
 
   function stream(node: Node, options: ReadRange): AsyncIterable<Uint8Array> {
     const { offset = 0, length = Number.POSITIVE_INFINITY, signal } = options;
@@ -126,6 +137,20 @@ export function createImageReader(options: ImageReaderOptions): ImageReader {
     }
   }
 
+  async function loadAhead(
+    node: Node,
+    range: { offset: number; length: number },
+    how: { keepInMemory: boolean; signal: AbortSignal },
+  ): Promise<void> {
+    const { fillSpans } = await import('./fill.js');
+    const spans = new Map<number, Span>();
+    for await (const piece of planPieces(index, node, range)) {
+      if ('span' in piece) spans.set(piece.span.index, piece.span);
+    }
+    const ordered = [...spans.values()].sort((a, b) => a.index - b.index);
+    await fillSpans(context, ordered, { origin: strategist.ahead(node.layer), ...how });
+  }
+
   return {
     index,
     observer,
@@ -153,6 +178,7 @@ export function createImageReader(options: ImageReaderOptions): ImageReader {
       const { fillSpans } = await import('./fill.js');
       const wanted = new Map<number, Map<number, Span>>();
       let bytes = 0;
+      let done = 0;
       for await (const node of nodes) {
         if (node.entry.type !== 'file') continue;
         const spans = wanted.get(node.layer) ?? new Map<number, Span>();
@@ -166,10 +192,29 @@ export function createImageReader(options: ImageReaderOptions): ImageReader {
       const keepInMemory = cache.room(bytes * 2).memory || !cache.room(bytes).lower;
       for (const [layer, spans] of wanted) {
         const ordered = [...spans.values()].sort((a, b) => a.index - b.index);
-        await fillSpans(context, ordered, { origin: strategist.ahead(layer), keepInMemory, signal });
+        const origin = strategist.ahead(layer);
+        await fillSpans(context, ordered, { origin, keepInMemory, signal, onLoaded: progress });
+      }
+
+      function progress(loaded: number): void {
+        done += loaded;
+        observer.emit({ type: 'progress', task: 'prefetching', done, total: bytes, unit: 'bytes' });
       }
     },
+    async readAhead(node, range, signal) {
+      if (naive || node.entry.type !== 'file') return;
+      const keepInMemory = node.entry.size <= largest || !cache.room(range.length).lower;
+      const either = AbortSignal.any([signal, closing.signal]);
+      const work = loadAhead(node, range, { keepInMemory, signal: either }).catch((error: unknown) => {
+        // Who reads these bytes meets the same error and reports it.
+        observer.emit({ type: 'debug', message: `reading ahead ended early: ${String(error)}` });
+      });
+      underway.add(work);
+      await work.finally(() => underway.delete(work));
+    },
     async close({ abort = false } = {}) {
+      closing.abort();
+      await Promise.all(underway);
       await strategist.close();
       await context.runs.close(abort);
       await (await naive)?.close();
