@@ -100,7 +100,10 @@ async function openBase(
   source: ImageSource,
   { manifest, open }: RegistrySectionOptions,
 ): Promise<ImageSource | undefined> {
-  const annotations = asObject(own(parseJsonObject(manifest, 'the manifest'), 'annotations') ?? {}, 'annotations');
+  const annotations = asObject(
+    own(parseJsonObject(manifest, 'the manifest'), 'annotations') ?? {},
+    'annotations',
+  );
   const digest = own(annotations, BASE_DIGEST);
   const name = own(annotations, BASE_NAME);
   if (typeof digest !== 'string' || !isDigest(digest) || typeof name !== 'string') return undefined;

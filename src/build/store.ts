@@ -33,7 +33,8 @@ export function openIndexStore(cacheDir: string): IndexStore {
   const keyed = (digest: string, spacing: number) =>
     `${digest.replace(':', '-')}-${spacing}-v${FORMAT_MAJOR}.${FORMAT_MINOR}`;
   const indexPath = (digest: string, spacing: number) => join(root, `${keyed(digest, spacing)}.clip`);
-  const mixedPath = (digest: string, spacing: number) => join(root, 'mixed', `${keyed(digest, spacing)}.clip`);
+  const mixedPath = (digest: string, spacing: number) =>
+    join(root, 'mixed', `${keyed(digest, spacing)}.clip`);
   const sectionPath = (digest: string, spacing: number) => join(root, 'layers', keyed(digest, spacing));
   const namePath = (name: string, platform: string) =>
     join(root, 'names', createHash('sha256').update(`${name}\n${platform}`).digest('hex'));

@@ -246,7 +246,9 @@ export const DEFINITIONS: readonly Definition[] = [
     usage: '<target> [path...]',
     arguments: { target: TARGET, path: 'paths or globs (default: everything); ** crosses directories' },
     flags: {},
-    examples: [["clip prefetch registry.example/app:1 /opt/app '/usr/lib/**/*.so*'", 'what a start will read']],
+    examples: [
+      ["clip prefetch registry.example/app:1 /opt/app '/usr/lib/**/*.so*'", 'what a start will read'],
+    ],
     load: () => import('./commands/prefetch.js'),
   }),
   define({

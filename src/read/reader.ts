@@ -56,11 +56,7 @@ export interface ImageReader {
    * Loads what a range of a file lies in, for somebody who reads it in order; counts as `prefetched`. Never throws: the reads that come
    * later meet what is wrong.
    */
-  readAhead(
-    node: Node,
-    range: { offset: number; length: number },
-    signal: AbortSignal,
-  ): Promise<void>;
+  readAhead(node: Node, range: { offset: number; length: number }, signal: AbortSignal): Promise<void>;
   /**
    * Finishes the decoder runs that fill a layer (with `abort`: stops them), then closes the cache and the naive strategy's temporary
    * files. Index and source are the caller's.
