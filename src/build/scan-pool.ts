@@ -38,7 +38,12 @@ function inThreads(size: number): ScanPool {
   const all = new Set<Worker>();
 
   function take(): Worker {
-    const worker = idle.pop() ?? new Worker(new URL('./scan-thread.js', import.meta.url));
+    const worker =
+      idle.pop() ??
+      new Worker(new URL('./scan-thread.js', import.meta.url), {
+        // What a scan throws away lives shortly; the default of 16 MB a half is taken in full before the first of it goes.
+        resourceLimits: { maxYoungGenerationSizeMb: 8 },
+      });
     all.add(worker);
     return worker;
   }
@@ -65,10 +70,15 @@ function threadScan(worker: Worker, job: LayerJob, release: () => void): LayerSc
   let wake: () => void = () => {};
   let piece: Uint8Array<ArrayBuffer> | undefined;
   let filled = 0;
+  /** Pieces that came back. */
+  const spare: Uint8Array<ArrayBuffer>[] = [];
+  let gzip: boolean | undefined;
 
   const onMessage = (message: FromScan) => {
-    if (message.type === 'taken') waiting--;
-    else if (message.type === 'failed') failure ??= unpackError(message.error);
+    if (message.type === 'taken') {
+      waiting--;
+      if (message.bytes) spare.push(message.bytes);
+    } else if (message.type === 'failed') failure ??= unpackError(message.error);
     else done = message;
     wake();
   };
@@ -97,7 +107,8 @@ function threadScan(worker: Worker, job: LayerJob, release: () => void): LayerSc
     await until(() => failure !== undefined || waiting < MAX_WAITING);
     if (failure) throw failure;
     waiting++;
-    post({ type: 'chunk', bytes: piece.subarray(0, filled) });
+    gzip ??= piece[0] === 0x1f && piece[1] === 0x8b;
+    post({ type: 'chunk', bytes: piece.subarray(0, filled), again: gzip && filled === PIECE });
     piece = undefined;
     filled = 0;
   }
@@ -105,7 +116,7 @@ function threadScan(worker: Worker, job: LayerJob, release: () => void): LayerSc
   return {
     async push(chunk) {
       for (let at = 0; at < chunk.length; ) {
-        piece ??= new Uint8Array(PIECE);
+        piece ??= spare.pop() ?? new Uint8Array(PIECE);
         const part = chunk.subarray(at, at + PIECE - filled);
         piece.set(part, filled);
         filled += part.length;

@@ -9,7 +9,10 @@ import { createTarHash, type TarHash } from './tar-hash.js';
 const port = parentPort!;
 const ring = createRing();
 const writer = ringWriter(ring);
-new Worker(new URL('./hash-thread.js', import.meta.url), { workerData: { ring } }).unref();
+new Worker(new URL('./hash-thread.js', import.meta.url), {
+  workerData: { ring },
+  resourceLimits: { maxYoungGenerationSizeMb: 2 },
+}).unref();
 
 /** Bytes of a layer that failed are still in the hash. */
 let unfinished = false;
@@ -31,7 +34,7 @@ async function handle(message: ToScan): Promise<void> {
       try {
         await scan?.push(message.bytes);
       } finally {
-        send({ type: 'taken' });
+        giveBack(message);
       }
       break;
     case 'end': {
@@ -47,6 +50,12 @@ async function handle(message: ToScan): Promise<void> {
 function fail(error: unknown): void {
   scan = undefined;
   send({ type: 'failed', error: packError(error) });
+}
+
+/** Only what decodes gzip is sure to keep nothing of a chunk. */
+function giveBack({ bytes, again }: { bytes: Uint8Array<ArrayBuffer>; again: boolean }): void {
+  if (again) port.postMessage({ type: 'taken', bytes } satisfies FromScan, [bytes.buffer]);
+  else send({ type: 'taken', bytes: undefined });
 }
 
 function send(message: FromScan): void {
