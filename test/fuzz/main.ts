@@ -54,6 +54,7 @@ async function fuzzOne(target: Target): Promise<void> {
     console.log(`BUG in ${name} (seed ${seed}): ${error.stack}`);
   };
   const result = await fuzz({ target, seed, milliseconds, corpus, watch: watchdog.watch, report });
+  watchdog.rest();
   const { executions, taken, seconds, figures, findings } = result;
   for (const finding of findings) {
     bugs++;

@@ -2,7 +2,8 @@
  * Ends the process when one input hangs: code that never returns lets no timer fire, so another thread keeps watch. The input
  * that hung is written to `path` first.
  */
-import { writeFileSync } from 'node:fs';
+import { writeFileSync, writeSync } from 'node:fs';
+import { Session } from 'node:inspector';
 import { isMainThread, Worker, workerData } from 'node:worker_threads';
 
 /** Milliseconds that one input may take. */
@@ -18,6 +19,8 @@ interface Shared {
 
 export interface Watchdog {
   watch(input: Uint8Array): void;
+  /** Between inputs: nothing is watched until the next. */
+  rest(): void;
   stop(): Promise<void>;
 }
 
@@ -35,6 +38,9 @@ export function startWatchdog(path: string): Watchdog {
       shared.state[1] = Math.min(input.length, MOST_BYTES);
       Atomics.add(shared.state, 0, 1);
     },
+    rest() {
+      shared.state[1] = -1;
+    },
     async stop() {
       await worker.terminate();
     },
@@ -46,14 +52,28 @@ if (!isMainThread && isShared(workerData)) {
   let last = -1;
   setInterval(() => {
     const now = Atomics.load(state, 0);
-    if (now !== last) {
+    if (now !== last || state[1] === -1) {
       last = now;
       return;
     }
     writeFileSync(path, bytes.slice(0, state[1]));
-    console.error(`fuzz: an input takes longer than ${HANG / 1000} s: ${path}`);
-    process.kill(process.pid, 'SIGKILL');
+    writeStack();
+    // Not console: that would wait for the thread that hangs.
+    writeSync(2, `fuzz: an input takes longer than ${HANG / 1000} s: ${path}\n`);
+    setTimeout(() => process.kill(process.pid, 'SIGKILL'), 2000);
   }, HANG);
+}
+
+/** Where the main thread is, if it is in JavaScript or WebAssembly. */
+function writeStack(): void {
+  const session = new Session();
+  session.connectToMainThread();
+  session.on('Debugger.paused', ({ params }) => {
+    for (const { functionName, url, location } of params.callFrames)
+      writeSync(2, `  at ${functionName} (${url}:${location.lineNumber + 1})\n`);
+  });
+  session.post('Debugger.enable');
+  session.post('Debugger.pause');
 }
 
 function isShared(data: unknown): data is Shared {

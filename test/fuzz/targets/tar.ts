@@ -26,7 +26,7 @@ import type { Target } from '../target.js';
 export function tarTarget(): Target {
   return {
     name: 'tar',
-    code: ['tar/'],
+    code: READER.map((name) => `tar/${name}.js`),
     seeds,
     mutate(input, other, random) {
       let bytes: Buffer = Buffer.from(input);
@@ -105,13 +105,27 @@ function check(entry: Entry, { last, length }: { last: number; length: number })
   if (!isSound) throw new Error(`an entry is not sound: ${JSON.stringify(entry)}`);
 }
 
+const READER = [
+  'build-entry',
+  'clean-path',
+  'header',
+  'meta',
+  'number',
+  'pax-overrides',
+  'pax',
+  'sparse',
+  'tar-error',
+  'walk',
+];
+
 /** Printable names only: the programs quote all others in ways of their own. */
 const PLAIN = /^[A-Za-z0-9._/-]+$/;
 
 function comparePrograms(input: Uint8Array, entries: readonly Entry[]): void {
   if (!has('tar') || !has('bsdtar') || entries.some(({ path, link }) => !PLAIN.test(`x${path}${link}`)))
     return;
-  // A length that is no multiple of 512 and what only clip and Go read on: the programs say so, and are not asked.
+  // Of sparse records that do not belong together every reader makes something else; clip follows Go (test/tar/engines.test.ts).
+  if (Buffer.from(input).includes('GNU.sparse.')) return;
   const gnu = list('tar', ['--numeric-owner', '--full-time'], input, /^(\S)\S+ \S+ +(\S+) \S+ \S+ (.*)$/);
   const bsd = list('bsdtar', [], input, /^(\S)\S+ +\S+ \S+ +\S+ +(\S+) \S+ +\S+ +\S+ (.*)$/);
   if (gnu === undefined || bsd === undefined || gnu.join('\n') !== bsd.join('\n')) return;
@@ -124,6 +138,7 @@ function comparePrograms(input: Uint8Array, entries: readonly Entry[]): void {
 function list(program: string, args: string[], input: Uint8Array, form: RegExp): string[] | undefined {
   const { status, stdout, stderr } = spawnSync(program, ['-tvf', '-', ...args], {
     input,
+    timeout: 10_000,
     encoding: 'latin1',
     env: { ...process.env, LC_ALL: 'C', TZ: 'UTC' },
   });

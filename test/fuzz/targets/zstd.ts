@@ -9,7 +9,7 @@ import { has } from '../../support/needs.js';
 import { chunked, decoders, makeFrame, rawFrame, sample, skippable } from '../../support/zstd.js';
 import { mutateBytes } from '../mutate-bytes.js';
 import { createRandom, hashOf, type Random } from '../random.js';
-import type { Target } from '../target.js';
+import type { Outcome, Target } from '../target.js';
 
 const SPACING = 131072;
 /** Decoded bytes beyond which an input is left alone; so many zeros fit into a few bytes. */
@@ -39,36 +39,45 @@ export function zstdTarget(): Target {
       return mutateBytes(input, other, random);
     },
     async run(input, thorough) {
-      const decoder = decoders[hashOf(input) % decoders.length]!;
-      const sizes = [[1], [3, 700], [1 << 20]][hashOf(input) % 3]!;
-      let scanned: Scanned;
       try {
-        scanned = await scan(input, { sizes: input.length > 5000 ? [1 << 20] : sizes, decoder });
+        return await check(input, thorough);
       } catch (error) {
-        if (error === TOO_LARGE) return 'refused';
-        if (!isClipError(error)) throw error;
-        if (thorough && error.code === 'CORRUPT_LAYER') compareRefused(input, error.message);
-        if (thorough) await otherRefuses(input, decoder.name);
-        return 'refused';
+        if (error === UNDECIDED) return 'refused';
+        throw error;
       }
-      const { data, spans } = scanned;
-      let offset = 0;
-      for (const span of spans) {
-        if (span.offset !== offset || span.length < 1 || span.length > 2 * SPACING)
-          throw new Error(`span ${span.index} is not sound`);
-        const context = { window: new Uint8Array(0), header: undefined };
-        const bytes = await inflateSpan('zstd', span, context, input.slice(span.byte, span.end));
-        if (!data.subarray(offset, offset + span.length).equals(bytes))
-          throw new Error(`span ${span.index} resumes to other bytes`);
-        if (createHash('sha256').update(bytes).digest('hex') !== span.digest)
-          throw new Error(`span ${span.index} has another digest`);
-        offset += span.length;
-      }
-      if (offset !== data.length) throw new Error(`spans end at ${offset} of ${data.length}`);
-      if (thorough) await compareTaken(input, data);
-      return 'taken';
     },
   };
+
+  async function check(input: Uint8Array, thorough: boolean): Promise<Outcome> {
+    const decoder = decoders[hashOf(input) % decoders.length]!;
+    const sizes = [[1], [3, 700], [1 << 20]][hashOf(input) % 3]!;
+    let scanned: Scanned;
+    try {
+      scanned = await scan(input, { sizes: input.length > 5000 ? [1 << 20] : sizes, decoder });
+    } catch (error) {
+      if (error === TOO_LARGE) return 'refused';
+      if (!isClipError(error)) throw error;
+      if (thorough && error.code === 'CORRUPT_LAYER') compareRefused(input, error.message);
+      if (thorough) await otherRefuses(input, decoder.name);
+      return 'refused';
+    }
+    const { data, spans } = scanned;
+    let offset = 0;
+    for (const span of spans) {
+      if (span.offset !== offset || span.length < 1 || span.length > 2 * SPACING)
+        throw new Error(`span ${span.index} is not sound`);
+      const context = { window: new Uint8Array(0), header: undefined };
+      const bytes = await inflateSpan('zstd', span, context, input.slice(span.byte, span.end));
+      if (!data.subarray(offset, offset + span.length).equals(bytes))
+        throw new Error(`span ${span.index} resumes to other bytes`);
+      if (createHash('sha256').update(bytes).digest('hex') !== span.digest)
+        throw new Error(`span ${span.index} has another digest`);
+      offset += span.length;
+    }
+    if (offset !== data.length) throw new Error(`spans end at ${offset} of ${data.length}`);
+    if (thorough) await compareTaken(input, data);
+    return 'taken';
+  }
 
   async function compareTaken(input: Uint8Array, data: Buffer): Promise<void> {
     for (const decoder of decoders) {
@@ -102,11 +111,14 @@ export function zstdTarget(): Target {
   }
 }
 
+/** What zstd makes of it; undefined where it refuses. Throws UNDECIDED where it does not end. */
 function decode(input: Uint8Array): Buffer | undefined {
   const { status, stdout } = spawnSync('zstd', ['-q', '-d', '-c', '--memory=128MB'], {
     input,
     maxBuffer: 1 << 28,
+    timeout: 10_000,
   });
+  if (status === null) throw UNDECIDED;
   return status === 0 ? stdout : undefined;
 }
 
@@ -118,6 +130,7 @@ function hasLegacyFrame(input: Uint8Array): boolean {
 }
 
 const TOO_LARGE = new Error('too large');
+const UNDECIDED = new Error('zstd does not end');
 
 interface Scanned {
   data: Buffer;
