@@ -117,15 +117,17 @@ export function createRedisConnection(
 
   return {
     async run(action) {
+      const single = !clustered;
       const current = await ready();
       try {
         return await action(current);
       } catch (error) {
-        if (clustered || !(error instanceof Error) || !error.message.startsWith('MOVED ')) throw error;
-        if (client === current) {
+        if (single && client === current && error instanceof Error && error.message.startsWith('MOVED ')) {
           clustered = true;
           end();
         }
+        // What was under way on the single connection when it was given up is sent again, too.
+        if (!single || !clustered) throw error;
         return await action(await ready());
       }
     },
