@@ -136,6 +136,11 @@ export const EVERYWHERE = {
     fallback: undefined,
     shown: 'text for extract, bench and prefetch, and on a terminal for cat and export; else none',
   }),
+  metrics: text({
+    summary: 'write counters and histograms there at the end, in the text format of Prometheus',
+    value: 'FILE',
+    fallback: undefined,
+  }),
   logLevel: choice({
     summary: 'how much is logged on stderr; debug adds stacks to errors',
     choices: ['error', 'warn', 'info', 'debug'],

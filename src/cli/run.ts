@@ -1,4 +1,5 @@
 import type { OpenedImage } from '../build/opened-image.js';
+import { isClipError } from '../errors.js';
 import { fanOut } from '../observer.js';
 import { createReceipt } from '../read/receipt.js';
 import type { Context } from './context.js';
@@ -55,6 +56,8 @@ async function runCommand(command: Command): Promise<number> {
   const interrupts = watchSignals();
   const progress = terminal.stderr && !settings.quiet ? createProgress() : noProgress;
   const receipt = createReceipt();
+  const metrics =
+    settings.metrics === undefined ? undefined : (await import('../read/metrics.js')).createMetrics();
   const level = settings.quiet && settings.logLevel === 'warn' ? 'error' : settings.logLevel;
   const log = createLog({ level, format: settings.logFormat, write: (text) => progress.write(text) });
   const opened: OpenedImage[] = [];
@@ -63,14 +66,15 @@ async function runCommand(command: Command): Promise<number> {
 
   function report(error: unknown): void {
     failures.push(interrupts.status() ?? statusOf(error));
+    metrics?.error(isClipError(error) ? error.code : 'INTERNAL');
     progress.write(describeError(error, { stack: settings.logLevel === 'debug', style: errorStyle }));
   }
 
-  const observer = fanOut(receipt, log, progress);
+  const observer = fanOut(receipt, log, progress, ...(metrics ? [metrics] : []));
   const options = openOptions(settings, {
     env: process.env,
     observer,
-    scanObserver: fanOut(receipt.scan, log, progress),
+    scanObserver: fanOut(receipt.scan, log, progress, ...(metrics ? [metrics.scan] : [])),
     signal: interrupts.signal,
   });
   const context: Context = {
@@ -105,6 +109,10 @@ async function runCommand(command: Command): Promise<number> {
   }
   await closeAll(opened, report);
   progress.stop();
+  if (metrics && settings.metrics !== undefined) {
+    const { writeMetrics } = await import('./metrics-file.js');
+    await writeMetrics(settings.metrics, metrics.text()).catch(report);
+  }
   const form = receiptForm(command, terminal);
   const nothing = quietly || opened.length === 0;
   if (form !== 'none' && !(nothing && settings.stats === undefined)) {

@@ -3,12 +3,7 @@ import { readdirSync, truncateSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import {
-  freePort,
-  startNginx,
-  startRedis,
-  startRedisCluster,
-} from '../../support/cache-servers.js';
+import { freePort, startNginx, startRedis, startRedisCluster } from '../../support/cache-servers.js';
 import { needs } from '../../support/needs.js';
 import { countOf, makeValues, worker } from '../../support/remote.js';
 
