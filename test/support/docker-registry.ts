@@ -21,6 +21,8 @@ export interface DockerRegistry {
   host: string;
   /** PEM of the certificate that the server shows (TLS only). */
   certificate: string | undefined;
+  /** Folder that it stores blobs in. */
+  data: string;
   stop(): Promise<void>;
 }
 
@@ -66,6 +68,7 @@ export async function startDockerRegistry(options: DockerRegistryOptions = {}): 
   return {
     host,
     certificate: certificate?.cert,
+    data: join(folder, 'data'),
     async stop() {
       child.kill('SIGTERM');
       await exited;
@@ -113,7 +116,7 @@ export function run(program: string, args: string[], options: SpawnOptions = {})
   });
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const address = server.address();
@@ -122,10 +125,10 @@ async function freePort(): Promise<number> {
   return address.port;
 }
 
-async function waitForPort(port: number, dead: () => boolean): Promise<void> {
+export async function waitForPort(port: number, dead: () => boolean): Promise<void> {
   const { connect } = await import('node:net');
   for (let tries = 0; tries < 200; tries++) {
-    if (dead()) throw new Error('docker-registry ended at once');
+    if (dead()) throw new Error('the server ended at once');
     const open = await new Promise<boolean>((resolve) => {
       const socket = connect(port, '127.0.0.1');
       socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
@@ -134,5 +137,5 @@ async function waitForPort(port: number, dead: () => boolean): Promise<void> {
     if (open) return;
     await new Promise((resolve) => setTimeout(resolve, 25));
   }
-  throw new Error('docker-registry did not start');
+  throw new Error('the server did not start');
 }

@@ -12,6 +12,9 @@ import type { RepositoryApi } from './api.js';
 /** Redirects remembered; an image has at most this many layers. */
 const MAX_REMEMBERED = 1024;
 
+/** How object stores answer a presigned URL that has run out: S3 and Azure 403, Google's 400, others 401. */
+const EXPIRED = new Set([400, 401, 403]);
+
 export interface BlobLocator {
   /** The response for a GET of the blob, whatever its status. */
   get(
@@ -49,7 +52,12 @@ export function createBlobLocator(api: RepositoryApi, connection: ConnectionOpti
     async get(descriptor, headers, options) {
       const again = await fromRemembered(descriptor.digest, headers, options);
       if (again !== undefined) return again;
-      const response = await api.get(`blobs/${descriptor.digest}`, headers, options);
+      let response = await api.get(`blobs/${descriptor.digest}`, headers, options);
+      if (response.url.origin !== api.origin && EXPIRED.has(response.status)) {
+        // The URL ran out while others were waited for: the registry gives a fresh one, once.
+        await response.body.discard();
+        response = await api.get(`blobs/${descriptor.digest}`, headers, options);
+      }
       remember(descriptor.digest, response);
       if (response.status !== 404 || descriptor.urls === undefined) return response;
       for (const text of descriptor.urls) {
