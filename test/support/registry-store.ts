@@ -14,13 +14,18 @@ export interface RegistryStore {
   /** Repository → digest or tag → manifest. */
   manifests: Map<string, Map<string, StoredManifest>>;
   uploads: Map<string, Uint8Array>;
+  referrers: ReferrersApi;
 }
+
+/** How the registry answers `GET /v2/<name>/referrers/<digest>` (distribution-spec 1.1); `none`: as one that knows no such thing. */
+export type ReferrersApi = 'none' | { filter: boolean; pageSize: number };
 
 export interface StoreRequest {
   method: string;
   url: URL;
   range: string | undefined;
   contentType: string | undefined;
+  ifMatch?: string | undefined;
   body: Uint8Array;
 }
 
@@ -61,7 +66,7 @@ export function answer(store: RegistryStore, request: StoreRequest): Reply {
       return json(200, { name: repository, tags: names });
     }
     default:
-      return referrers(store, repository, rest);
+      return referrers(store, request, { repository, subject: rest });
   }
 }
 
@@ -73,16 +78,27 @@ function manifests(
   if (request.method === 'PUT') {
     const manifest = { bytes: request.body, mediaType: request.contentType ?? '' };
     const tag = where.reference.includes(':') ? {} : { tag: where.reference };
+    const before = store.manifests.get(where.repository)?.get(where.reference);
+    const etag = before && `"${sha256(before.bytes)}"`;
+    if (request.ifMatch !== undefined && request.ifMatch !== etag)
+      return failure(412, 'MANIFEST_INVALID', 'it has changed');
     const digest = putManifest(store, { repository: where.repository, ...tag }, manifest);
+    const { subject } = JSON.parse(Buffer.from(request.body).toString()) as { subject?: { digest: string } };
+    const known = subject !== undefined && store.referrers !== 'none';
     return {
       status: 201,
-      headers: { location: request.url.pathname, 'docker-content-digest': digest },
+      headers: {
+        location: request.url.pathname,
+        'docker-content-digest': digest,
+        ...(known ? { 'oci-subject': subject.digest } : {}),
+      },
       body: empty,
     };
   }
   const manifest = store.manifests.get(where.repository)?.get(where.reference);
   if (manifest === undefined) return failure(404, 'MANIFEST_UNKNOWN', 'manifest unknown');
-  const headers = { 'content-type': manifest.mediaType, 'docker-content-digest': sha256(manifest.bytes) };
+  const digest = sha256(manifest.bytes);
+  const headers = { 'content-type': manifest.mediaType, 'docker-content-digest': digest, etag: `"${digest}"` };
   return { status: 200, headers, body: manifest.bytes };
 }
 
@@ -139,7 +155,13 @@ function finishUpload(
   return { status: 201, headers: { location: `/v2/${blob.repository}/blobs/${blob.digest}` }, body: empty };
 }
 
-function referrers(store: RegistryStore, repository: string, subject: string): Reply {
+function referrers(
+  store: RegistryStore,
+  { url }: StoreRequest,
+  { repository, subject }: { repository: string; subject: string },
+): Reply {
+  if (store.referrers === 'none')
+    return { status: 404, headers: { 'content-type': 'text/plain' }, body: Buffer.from('404 page not found') };
   const found = [...(store.manifests.get(repository) ?? [])].flatMap(([name, { bytes, mediaType }]) => {
     const document = JSON.parse(Buffer.from(bytes).toString()) as {
       subject?: { digest: string };
@@ -151,8 +173,19 @@ function referrers(store: RegistryStore, repository: string, subject: string): R
     const artifactType = document.artifactType ?? document.config?.mediaType;
     return [{ mediaType, digest: name, size: bytes.length, artifactType, annotations: document.annotations }];
   });
+  const { filter, pageSize } = store.referrers;
+  const wanted = filter ? url.searchParams.get('artifactType') : null;
+  const listed = found.filter(({ artifactType }) => wanted === null || artifactType === wanted);
+  const first = Number(url.searchParams.get('from') ?? 0);
+  const next = new URL(url);
+  next.searchParams.set('from', String(first + pageSize));
   const type = 'application/vnd.oci.image.index.v1+json';
-  return json(200, { schemaVersion: 2, mediaType: type, manifests: found }, { 'content-type': type });
+  const manifests = listed.slice(first, first + pageSize);
+  return json(200, { schemaVersion: 2, mediaType: type, manifests }, {
+    'content-type': type,
+    ...(wanted === null ? {} : { 'oci-filters-applied': 'artifactType' }),
+    ...(first + pageSize < listed.length ? { link: `<${next.pathname}${next.search}>; rel="next"` } : {}),
+  });
 }
 
 function failure(status: number, code: string, message: string): Reply {

@@ -25,7 +25,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { type AuthServer, createAuthServer, json, type RegistryAuth } from './registry-auth.js';
 import { type Fault, type Reply, sendReply } from './registry-faults.js';
-import { answer, blob, putManifest, type RegistryStore, sha256 } from './registry-store.js';
+import { answer, blob, putManifest, type ReferrersApi, type RegistryStore, sha256 } from './registry-store.js';
 
 export type { RegistryAuth } from './registry-auth.js';
 export type { Fault } from './registry-faults.js';
@@ -54,6 +54,8 @@ export interface TestRegistry {
   /** Presigned URLs that were given out are refused from now on. */
   expireStore(): void;
   addBlob(bytes: Uint8Array): string;
+  /** What is stored, to look at and to damage. */
+  store: Pick<RegistryStore, 'blobs' | 'manifests'>;
   /** Returns the digest. */
   addManifest(
     repository: string,
@@ -72,12 +74,17 @@ export interface TestRegistryOptions {
   tls?: { key: string; cert: string; ca?: string; requestCert?: boolean; rejectUnauthorized?: boolean };
   /** Default 127.0.0.1. */
   address?: '127.0.0.1' | '::1';
+  /** The referrers API: `none` is a registry of before distribution-spec 1.1. Default: filters, 100 to a page. */
+  referrers?: ReferrersApi;
 }
 
 const OCI_MANIFEST = 'application/vnd.oci.image.manifest.v1+json';
 
 export async function startTestRegistry(options: TestRegistryOptions = {}): Promise<TestRegistry> {
-  const store: RegistryStore = { blobs: new Map(), manifests: new Map(), uploads: new Map() };
+  const store: RegistryStore = {
+    blobs: new Map(), manifests: new Map(), uploads: new Map(),
+    referrers: options.referrers ?? { filter: true, pageSize: 100 },
+  };
   const auth = createAuthServer(options.auth);
   const log: LoggedRequest[] = [];
   let hook: ((request: LoggedRequest, number: number) => Fault | undefined) | undefined;
@@ -153,7 +160,8 @@ export async function startTestRegistry(options: TestRegistryOptions = {}): Prom
     const refused = auth.check(authorization, { origin, scope: `repository:${repository}:${actions}` });
     if (refused !== undefined) return refused;
     const contentType = request.headers['content-type'];
-    return answer(store, { method: entry.method, url, range: entry.range, contentType, body });
+    const ifMatch = request.headers['if-match'];
+    return answer(store, { method: entry.method, url, range: entry.range, contentType, ifMatch, body });
   }
 
   function storeReply(url: URL, entry: LoggedRequest): Reply {
@@ -185,6 +193,7 @@ export async function startTestRegistry(options: TestRegistryOptions = {}): Prom
       storeKey++;
     },
     addBlob,
+    store,
     addManifest(repository, tag, manifest, mediaType = OCI_MANIFEST) {
       const bytes = manifest instanceof Uint8Array ? manifest : Buffer.from(JSON.stringify(manifest));
       return putManifest(store, { repository, ...(tag === undefined ? {} : { tag }) }, { bytes, mediaType });
