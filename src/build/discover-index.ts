@@ -1,5 +1,6 @@
-import { ClipError, isClipError } from '../errors.js';
+import { ClipError, EXIT, isClipError } from '../errors.js';
 import type { ImageIndex } from '../format/image-index.js';
+import { readIndexParts } from '../format/index-parts.js';
 import { FORMAT_MAJOR } from '../format/limits.js';
 import { openIndex } from '../format/open-index.js';
 import { silentObserver } from '../observer.js';
@@ -138,6 +139,7 @@ async function openFound(found: FoundArtifact, options: DiscoverOptions): Promis
         `it is ${index.identity} and claims to be ${found.facts.identity}`,
       );
     }
+    await checkBlobs(parts, found);
     await checkClaims(index, manifestDigest);
     // What does not hold later on is forgotten, so that the next command builds an index instead.
     const guarded = guardIndex(index, async () => {
@@ -147,9 +149,23 @@ async function openFound(found: FoundArtifact, options: DiscoverOptions): Promis
     return { index: guarded, artifact: found.artifact };
   } catch (error) {
     await parts.close();
-    if (isClipError(error) && error.exitStatus === 6) await parts.drop();
+    if (isTheirs(error)) await parts.drop();
     throw error;
   }
+}
+
+/** The blobs must be cut where the file's sections begin; reads no more than the first. */
+async function checkBlobs(file: BlobParts, { blobs }: FoundArtifact): Promise<void> {
+  const { parts } = await readIndexParts(file);
+  const sizes = blobs.slice(1).map(({ size }) => size);
+  if (parts.length === sizes.length && parts.every(({ length }, i) => length === sizes[i])) return;
+  throw new ClipError('CORRUPT_INDEX', 'its blobs are not the sections that its directory names');
+}
+
+/** Whether a failure is the fault of what somebody pushed, and not of the connection. */
+export function isTheirs(error: unknown): boolean {
+  if (!isClipError(error)) return false;
+  return error.exitStatus === EXIT.integrity || error.code === 'NOT_FOUND' || error.code === 'LIMIT';
 }
 
 /** One index that cannot be used is told once and is no reason to fail; what concerns the connection is. */
@@ -159,9 +175,7 @@ function skip(
   { observer, repository, signal }: DiscoverOptions,
 ) {
   signal?.throwIfAborted();
-  const isTheirs =
-    isClipError(error) && (error.exitStatus === 6 || error.code === 'NOT_FOUND' || error.code === 'LIMIT');
-  if (!isTheirs) throw error;
+  if (!isClipError(error) || !isTheirs(error)) throw error;
   (observer ?? silentObserver).emit({
     type: 'warning',
     code: error.code,

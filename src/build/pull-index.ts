@@ -1,4 +1,4 @@
-import { ClipError, isClipError } from '../errors.js';
+import { ClipError } from '../errors.js';
 import { HEADER_BYTES, replaceHint } from '../format/file-head.js';
 import { verifyIndexBlocks } from '../format/index-parts.js';
 import { MAX_HINT } from '../format/limits.js';
@@ -11,7 +11,7 @@ import { locateManifest } from '../source/resolve-image.js';
 import type { ImageSource } from '../source/source.js';
 import { openFileSource } from './byte-source.js';
 import { checkClaims } from './check-claims.js';
-import { findCandidates, readArtifact } from './discover-index.js';
+import { findCandidates, isTheirs, readArtifact } from './discover-index.js';
 import type { FoundArtifact } from './found-store.js';
 import type { OpenOptions } from './options.js';
 import { sourceOptions } from './source-options.js';
@@ -76,7 +76,7 @@ async function pull(
     } catch (error) {
       signal?.throwIfAborted();
       // Another pusher's may hold.
-      if (!isClipError(error) || error.exitStatus !== 6) throw error;
+      if (!isTheirs(error)) throw error;
       problem ??= error;
     }
   }

@@ -1,0 +1,245 @@
+// What an index from a registry claims is held against the image; one that lies is refused, and never leads anywhere else.
+import assert from 'node:assert/strict';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import test, { type TestContext } from 'node:test';
+import { buildImageIndex } from '../../src/build/build-image-index.js';
+import { pullIndex } from '../../src/build/pull-index.js';
+import { isClipError } from '../../src/errors.js';
+import { createLayerEncoder } from '../../src/format/layer-encoder.js';
+import { bufferSource } from '../../src/build/build-index.js';
+import { openLayerSection } from '../../src/format/layer-section.js';
+import type { ImageParts } from '../../src/format/image-encoder.js';
+import { OCI_INDEX, OCI_MANIFEST } from '../../src/oci/media-types.js';
+import { mergeLayers } from '../../src/tree/merge.js';
+import { assemble, type Lies, partsOf, plant } from '../support/forged-index.js';
+import { clip } from '../support/run-clip.js';
+import { machine, registryWithImage, warnings } from '../support/travel.js';
+
+const FILE = '/etc/debian_version';
+
+async function world(t: TestContext, referrers?: 'none') {
+  const at = await registryWithImage(t, referrers && { referrers });
+  const maker = await machine(t);
+  const output = join(maker.options.cacheDir, 'true.clip');
+  await buildImageIndex(at.image, { ...maker.options, output });
+  return { ...at, parts: await partsOf(output) };
+}
+
+type World = Awaited<ReturnType<typeof world>>;
+
+/** The command takes no harm: it warns, builds, and reads the truth. A pull says what is wrong. */
+async function refused(t: TestContext, { image }: World, why: RegExp): Promise<void> {
+  const other = await machine(t);
+  const seen = await other.cat(image, FILE);
+  assert.deepEqual([seen.text, seen.origin], ['12.15\n', 'built']);
+  const told = warnings(other.events);
+  assert.equal(told.length, 1, told.join('\n'));
+  assert.match(told[0]!, why);
+  await assert.rejects(pullIndex(image, other.options), (error: unknown) => {
+    assert.ok(isClipError(error), String(error));
+    return error.exitStatus === 6 || error.code === 'LIMIT';
+  });
+}
+
+/** The same layer section with another word on what it is of. */
+async function relabelled(section: Uint8Array, facts: { size?: number; diffId?: string; digest?: string }) {
+  const opened = await openLayerSection(bufferSource(section));
+  const encoder = createLayerEncoder({ spacing: opened.spacing });
+  for (const span of await opened.spans(0, opened.info.uncompressedSize))
+    encoder.span(span, await opened.spanContext(span));
+  return encoder.finish({ ...opened.info, ...facts, entries: await opened.entries() });
+}
+
+const FAKE = `sha256:${'ab'.repeat(32)}`;
+
+const FORGERIES: Record<string, { why: RegExp; forge: (parts: ImageParts) => ImageParts | Promise<ImageParts> }> = {
+  'of another image': {
+    why: /CORRUPT_INDEX.*of the image sha256:/,
+    forge: (parts) => ({ ...parts, manifest: Buffer.from(`${Buffer.from(parts.manifest)} `) }),
+  },
+  'with another config': {
+    why: /CORRUPT_INDEX.*its config is/,
+    forge: (parts) => ({ ...parts, config: Buffer.from(`${Buffer.from(parts.config)} `) }),
+  },
+  'for another platform': {
+    why: /CORRUPT_INDEX.*it is for linux\/s390x/,
+    forge: (parts) => ({ ...parts, platform: 'linux/s390x' }),
+  },
+  'with its layers in another order': {
+    why: /CORRUPT_INDEX.*its layer 0 is/,
+    forge: async (parts) => {
+      const layers = [...parts.layers].reverse();
+      const trees = await Promise.all(
+        layers.map(async ({ section }) => (await openLayerSection(bufferSource(section))).entries()),
+      );
+      return { ...parts, layers, nodes: mergeLayers(trees) };
+    },
+  },
+  'without its last layer': {
+    why: /CORRUPT_INDEX.*it has 2 layers/,
+    forge: async (parts) => {
+      const layers = parts.layers.slice(0, 2);
+      const trees = await Promise.all(
+        layers.map(async ({ section }) => (await openLayerSection(bufferSource(section))).entries()),
+      );
+      return { ...parts, layers, nodes: mergeLayers(trees) };
+    },
+  },
+  'with a layer of another size': {
+    why: /CORRUPT_INDEX.*its layer 1 has/,
+    forge: async (parts) => withLayer(parts, { size: 5_000_000_000 }),
+  },
+  'with a layer that unpacks to something else': {
+    why: /CORRUPT_INDEX.*its layer 1 unpacks to/,
+    forge: async (parts) => withLayer(parts, { diffId: FAKE }),
+  },
+  'with a layer from elsewhere': {
+    why: /CORRUPT_INDEX.*its layer 1 is/,
+    forge: async (parts) => withLayer(parts, { digest: FAKE }),
+  },
+};
+
+async function withLayer(parts: ImageParts, facts: Parameters<typeof relabelled>[1]): Promise<ImageParts> {
+  const layers = [...parts.layers];
+  layers[1] = { ...layers[1]!, section: await relabelled(layers[1]!.section, facts) };
+  return { ...parts, layers };
+}
+
+test('the forger tells the truth where it is told to', async (t) => {
+  const at = await world(t);
+  await plant(at.registry, { subject: at.subject, file: assemble(at.parts) });
+  const other = await machine(t);
+  const seen = await other.cat(at.image, FILE);
+  assert.deepEqual([seen.text, seen.origin, warnings(other.events)], ['12.15\n', 'registry', []]);
+});
+
+for (const [name, { why, forge }] of Object.entries(FORGERIES)) {
+  test(`an index ${name}`, async (t) => {
+    const at = await world(t);
+    await plant(at.registry, { subject: at.subject, file: assemble(await forge(at.parts)) });
+    await refused(t, at, why);
+  });
+}
+
+const ARTIFACTS: Record<string, { why: RegExp; lies: Lies }> = {
+  'claims another identity': { why: /CORRUPT_INDEX.*claims to be/, lies: { facts: { identity: FAKE } } },
+  'has its blobs in another order': {
+    why: /CORRUPT/,
+    lies: { blobs: ([head, one, two, ...rest]) => [head!, two!, one!, ...rest] },
+  },
+  'lacks a blob': { why: /CORRUPT_INDEX/, lies: { blobs: (blobs) => blobs.slice(0, -1) } },
+  'has a blob of terabytes': {
+    why: /LIMIT/,
+    lies: { blobs: (blobs) => blobs.map((blob) => ({ ...blob, size: 2 ** 45 })) },
+  },
+  'has no blobs': { why: /CORRUPT_IMAGE/, lies: { blobs: () => [] } },
+};
+
+for (const [name, { why, lies }] of Object.entries(ARTIFACTS)) {
+  test(`an artifact that ${name}`, async (t) => {
+    const at = await world(t);
+    await plant(at.registry, { subject: at.subject, file: assemble(at.parts) }, lies);
+    await refused(t, at, why);
+  });
+}
+
+test('an artifact of another image in the list of this one', async (t) => {
+  const at = await world(t, 'none');
+  const digest = await plant(at.registry, { subject: at.subject, file: assemble(at.parts) }, { claimed: FAKE });
+  const { bytes } = at.registry.store.manifests.get('demo/app')!.get(digest)!;
+  const { artifactType, annotations } = JSON.parse(Buffer.from(bytes).toString());
+  const manifests = [{ mediaType: OCI_MANIFEST, digest, size: bytes.length, artifactType, annotations }];
+  at.registry.addManifest('demo/app', `sha256-${at.subject.slice(7)}`, { schemaVersion: 2, manifests }, OCI_INDEX);
+  await refused(t, at, /CORRUPT_INDEX.*it refers to/);
+});
+
+test('a blob that was damaged on its way is refused, and not kept', async (t) => {
+  const at = await world(t);
+  await plant(at.registry, { subject: at.subject, file: assemble(at.parts) });
+  const sections = new Set(
+    [...at.registry.store.blobs].filter(([, bytes]) => Buffer.from(bytes.subarray(1, 5)).equals(Buffer.from('CLIP'))).map(([digest]) => digest),
+  );
+  at.registry.onRequest(({ path }) =>
+    sections.has(path.split('/').at(-1)!)
+      ? { kind: 'body', change: (body) => body.map((byte, i) => (i === body.length - 9 ? byte ^ 1 : byte)) }
+      : undefined,
+  );
+  const other = await machine(t);
+  const seen = await other.cat(at.image, FILE);
+  assert.deepEqual([seen.text, seen.origin], ['12.15\n', 'built']);
+  assert.match(warnings(other.events).join(), /CORRUPT_INDEX/);
+});
+
+test('an index of a newer format is left to newer clips; a truthful one beside a lying one is used', async (t) => {
+  const at = await world(t);
+  const file = assemble(at.parts);
+  await plant(at.registry, { subject: at.subject, file }, { facts: { format: '2.0' } });
+  const newer = await machine(t);
+  assert.equal((await newer.cat(at.image, FILE)).origin, 'built');
+  assert.deepEqual(warnings(newer.events), []);
+  await plant(at.registry, { subject: at.subject, file }, { facts: { identity: FAKE } });
+  const good = await plant(at.registry, { subject: at.subject, file });
+  const other = await machine(t);
+  const seen = await other.cat(at.image, FILE);
+  assert.equal(seen.indexPath.endsWith(good), true, seen.indexPath);
+});
+
+test('an index never opens another host or a file: neither its hint nor urls of its blobs are followed', async (t) => {
+  const asked: string[] = [];
+  const trap = createServer((request, response) => {
+    asked.push(request.url ?? '');
+    response.end('no');
+  });
+  await new Promise<void>((resolve) => trap.listen(0, '127.0.0.1', resolve));
+  t.after(() => new Promise((resolve) => trap.close(resolve)));
+  const host = `127.0.0.1:${(trap.address() as AddressInfo).port}`;
+  const at = await world(t);
+  const connection = { ...(await machine(t)).options.connection, plainHttp: true };
+
+  const hinted = assemble({ ...at.parts, sourceHint: `docker://${host}/evil:1` });
+  await plant(at.registry, { subject: at.subject, file: hinted }, { keepHint: true });
+  const one = await machine(t, { connection });
+  const seen = await one.cat(at.image, FILE);
+  assert.deepEqual([seen.text, seen.origin], ['12.15\n', 'registry']);
+  const info = await clip(['info', at.image, '--json'], { cacheDir: one.options.cacheDir });
+  assert.doesNotMatch(info.stdout.toString(), new RegExp(host));
+  const output = join(one.options.cacheDir, 'pulled.clip');
+  await pullIndex(at.image, { ...one.options, output });
+  assert.equal((await one.cat(output, FILE)).text, '12.15\n');
+
+  const elsewhere = await world(t);
+  await plant(elsewhere.registry, { subject: elsewhere.subject, file: assemble(elsewhere.parts) }, {
+    blobs: (blobs) =>
+      blobs.map((blob) => ({ ...blob, digest: FAKE, urls: [`http://${host}/blob`, 'file:///etc/passwd'] })),
+  });
+  const two = await machine(t, { connection });
+  assert.equal((await two.cat(elsewhere.image, FILE)).origin, 'built');
+  assert.deepEqual(asked, []);
+});
+
+test('what clip cannot know by looking: a tree that lies is as good as its pusher, is named, and verify proves it wrong', async (t) => {
+  const at = await world(t);
+  const trees = at.parts.trees.map((entries) => entries.filter((entry) => entry.path !== 'etc/debian_version'));
+  const layers = await Promise.all(
+    at.parts.layers.map(async ({ section, mediaType }, i) => {
+      const opened = await openLayerSection(bufferSource(section));
+      const encoder = createLayerEncoder({ spacing: opened.spacing });
+      for (const span of await opened.spans(0, opened.info.uncompressedSize))
+        encoder.span(span, await opened.spanContext(span));
+      return { mediaType, section: encoder.finish({ ...opened.info, entries: trees[i]! }) };
+    }),
+  );
+  const file = assemble({ ...at.parts, layers, nodes: mergeLayers(trees) });
+  const artifact = await plant(at.registry, { subject: at.subject, file });
+  const { options } = await machine(t);
+  const run = await clip(['cat', at.image, FILE, '--stats', 'json'], { cacheDir: options.cacheDir });
+  assert.equal(run.status, 3, 'the file is not in that tree');
+  const { index } = JSON.parse(run.stderr.trimEnd().split('\n').at(-1)!);
+  assert.deepEqual([index.origin, index.artifact], ['registry', `${at.registry.host}/demo/app@${artifact}`]);
+  const verified = await clip(['verify', at.image], { cacheDir: options.cacheDir });
+  assert.equal(verified.status, 6, verified.stderr);
+  const built = await clip(['cat', at.image, FILE, '--index', 'build'], { cacheDir: options.cacheDir });
+  assert.equal(built.stdout.toString(), '12.15\n');
+});
