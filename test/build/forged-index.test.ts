@@ -5,12 +5,12 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
 import { buildImageIndex } from '../../src/build/build-image-index.js';
+import { bufferSource } from '../../src/build/build-index.js';
 import { pullIndex } from '../../src/build/pull-index.js';
 import { isClipError } from '../../src/errors.js';
-import { createLayerEncoder } from '../../src/format/layer-encoder.js';
-import { bufferSource } from '../../src/build/build-index.js';
-import { openLayerSection } from '../../src/format/layer-section.js';
 import type { ImageParts } from '../../src/format/image-encoder.js';
+import { createLayerEncoder } from '../../src/format/layer-encoder.js';
+import { openLayerSection } from '../../src/format/layer-section.js';
 import { OCI_INDEX, OCI_MANIFEST } from '../../src/oci/media-types.js';
 import { mergeLayers } from '../../src/tree/merge.js';
 import { assemble, type Lies, partsOf, plant } from '../support/forged-index.js';
@@ -54,7 +54,10 @@ async function relabelled(section: Uint8Array, facts: { size?: number; diffId?: 
 
 const FAKE = `sha256:${'ab'.repeat(32)}`;
 
-const FORGERIES: Record<string, { why: RegExp; forge: (parts: ImageParts) => ImageParts | Promise<ImageParts> }> = {
+const FORGERIES: Record<
+  string,
+  { why: RegExp; forge: (parts: ImageParts) => ImageParts | Promise<ImageParts> }
+> = {
   'of another image': {
     why: /CORRUPT_INDEX.*of the image sha256:/,
     forge: (parts) => ({ ...parts, manifest: Buffer.from(`${Buffer.from(parts.manifest)} `) }),
@@ -147,11 +150,20 @@ for (const [name, { why, lies }] of Object.entries(ARTIFACTS)) {
 
 test('an artifact of another image in the list of this one', async (t) => {
   const at = await world(t, 'none');
-  const digest = await plant(at.registry, { subject: at.subject, file: assemble(at.parts) }, { claimed: FAKE });
+  const digest = await plant(
+    at.registry,
+    { subject: at.subject, file: assemble(at.parts) },
+    { claimed: FAKE },
+  );
   const { bytes } = at.registry.store.manifests.get('demo/app')!.get(digest)!;
   const { artifactType, annotations } = JSON.parse(Buffer.from(bytes).toString());
   const manifests = [{ mediaType: OCI_MANIFEST, digest, size: bytes.length, artifactType, annotations }];
-  at.registry.addManifest('demo/app', `sha256-${at.subject.slice(7)}`, { schemaVersion: 2, manifests }, OCI_INDEX);
+  at.registry.addManifest(
+    'demo/app',
+    `sha256-${at.subject.slice(7)}`,
+    { schemaVersion: 2, manifests },
+    OCI_INDEX,
+  );
   await refused(t, at, /CORRUPT_INDEX.*it refers to/);
 });
 
@@ -159,7 +171,9 @@ test('a blob that was damaged on its way is refused, and not kept', async (t) =>
   const at = await world(t);
   await plant(at.registry, { subject: at.subject, file: assemble(at.parts) });
   const sections = new Set(
-    [...at.registry.store.blobs].filter(([, bytes]) => Buffer.from(bytes.subarray(1, 5)).equals(Buffer.from('CLIP'))).map(([digest]) => digest),
+    [...at.registry.store.blobs]
+      .filter(([, bytes]) => Buffer.from(bytes.subarray(1, 5)).equals(Buffer.from('CLIP')))
+      .map(([digest]) => digest),
   );
   at.registry.onRequest(({ path }) =>
     sections.has(path.split('/').at(-1)!)
@@ -210,10 +224,14 @@ test('an index never opens another host or a file: neither its hint nor urls of 
   assert.equal((await one.cat(output, FILE)).text, '12.15\n');
 
   const elsewhere = await world(t);
-  await plant(elsewhere.registry, { subject: elsewhere.subject, file: assemble(elsewhere.parts) }, {
-    blobs: (blobs) =>
-      blobs.map((blob) => ({ ...blob, digest: FAKE, urls: [`http://${host}/blob`, 'file:///etc/passwd'] })),
-  });
+  await plant(
+    elsewhere.registry,
+    { subject: elsewhere.subject, file: assemble(elsewhere.parts) },
+    {
+      blobs: (blobs) =>
+        blobs.map((blob) => ({ ...blob, digest: FAKE, urls: [`http://${host}/blob`, 'file:///etc/passwd'] })),
+    },
+  );
   const two = await machine(t, { connection });
   assert.equal((await two.cat(elsewhere.image, FILE)).origin, 'built');
   assert.deepEqual(asked, []);
@@ -221,7 +239,9 @@ test('an index never opens another host or a file: neither its hint nor urls of 
 
 test('what clip cannot know by looking: a tree that lies is as good as its pusher, is named, and verify proves it wrong', async (t) => {
   const at = await world(t);
-  const trees = at.parts.trees.map((entries) => entries.filter((entry) => entry.path !== 'etc/debian_version'));
+  const trees = at.parts.trees.map((entries) =>
+    entries.filter((entry) => entry.path !== 'etc/debian_version'),
+  );
   const layers = await Promise.all(
     at.parts.layers.map(async ({ section, mediaType }, i) => {
       const opened = await openLayerSection(bufferSource(section));

@@ -23,7 +23,11 @@ function derive(
   const plain = tar(member({ name: 'opt/app' }, `${repository}\n`));
   const layer = gzipSync(plain);
   const digest = registry.addBlob(layer);
-  manifest.layers.push({ mediaType: 'application/vnd.oci.image.layer.v1.tar+gzip', digest, size: layer.length });
+  manifest.layers.push({
+    mediaType: 'application/vnd.oci.image.layer.v1.tar+gzip',
+    digest,
+    size: layer.length,
+  });
   config.rootfs.diff_ids.push(`sha256:${createHash('sha256').update(plain).digest('hex')}`);
   delete config.history;
   const bytes = Buffer.from(JSON.stringify(config));
@@ -114,7 +118,9 @@ test('a section that is of another layer, or damaged, is not used', async (t) =>
   registry.onRequest(({ path, kind }) => {
     const bytes = kind === 'blob' ? registry.store.blobs.get(path.split('/').at(-1)!) : undefined;
     const isSection = bytes && Buffer.from(bytes.subarray(1, 5)).equals(Buffer.from('CLSE'));
-    return isSection ? { kind: 'body', change: (body) => body.map((byte, i) => (i === 99 ? byte ^ 1 : byte)) } : undefined;
+    return isSection
+      ? { kind: 'body', change: (body) => body.map((byte, i) => (i === 99 ? byte ^ 1 : byte)) }
+      : undefined;
   });
   const built = await buildImageIndex(derived.image, (await machine(t)).options);
   assert.deepEqual(built.layerOrigins, { scanned: 4, local: 0, registry: 0 });

@@ -29,7 +29,9 @@ for (const [name, referrers] of Object.entries(APIS)) {
     assert.deepEqual([cold.text, cold.origin, cold.scans], ['12.15\n', 'registry', 0]);
     assert.equal(cold.identity, pushed.identity);
     assert.equal(cold.indexPath, pushed.reference);
-    const asked = registry.log.map(({ path }) => path.replace(/^\/v2\/demo\/app\//, '').replace(/[:/-].*/, ''));
+    const asked = registry.log.map(({ path }) =>
+      path.replace(/^\/v2\/demo\/app\//, '').replace(/[:/-].*/, ''),
+    );
     const layers = new Set(registry.log.filter(({ kind }) => kind === 'blob').map(({ path }) => path));
     // Manifest, referrers (and the tag), artifact; head, sections of the layers that the path leads through; one span.
     const lists = referrers === 'none' ? ['referrers', 'manifests'] : ['referrers'];
@@ -76,7 +78,11 @@ test('"there is none" is remembered: a command that may not build asks no second
   const { cat } = await machine(t);
   const noIndex = (error: unknown) => isClipError(error, 'INDEX_NOT_FOUND');
   await assert.rejects(cat(image, FILE, { index: 'local' }), noIndex);
-  assert.equal(registry.log.filter(({ path }) => path.includes('/referrers/')).length, 0, 'local asks nobody');
+  assert.equal(
+    registry.log.filter(({ path }) => path.includes('/referrers/')).length,
+    0,
+    'local asks nobody',
+  );
   registry.onRequest(({ kind }) => (kind === 'blob' ? { kind: 'status', status: 404 } : undefined));
   await assert.rejects(cat(image, FILE));
   const lists = () => registry.log.filter(({ path }) => /\/referrers\/.*clip.index/.test(path)).length;
@@ -183,11 +189,15 @@ test('a registry that refuses a blob in one piece gets it in chunks', async (t) 
 
 test('a registry that fails in between: the upload is begun anew', async (t) => {
   const { image, registry } = await registryWithImage(t);
-  const { options } = await machine(t, { connection: { ...(await machine(t)).options.connection, retryDelay: 5 } });
+  const { options } = await machine(t, {
+    connection: { ...(await machine(t)).options.connection, retryDelay: 5 },
+  });
   const built = await buildImageIndex(image, options);
   let puts = 0;
   registry.onRequest(({ method, path }) =>
-    method === 'PUT' && path.includes('/uploads/') && ++puts === 1 ? { kind: 'status', status: 503 } : undefined,
+    method === 'PUT' && path.includes('/uploads/') && ++puts === 1
+      ? { kind: 'status', status: 503 }
+      : undefined,
   );
   const pushed = await pushIndex(built.path, options);
   assert.ok(pushed.blobs.every(({ digest }) => registry.store.blobs.has(digest)));

@@ -31,7 +31,17 @@ export async function partsOf(path: string): Promise<ImageParts & { trees: Entry
     trees.push(await (await openLayerSection(bufferSource(section))).entries());
   }
   const nodes = mergeLayers(trees);
-  return { layers, trees, nodes, manifest, manifestMediaType, config, platform, spacing, sourceHint: undefined };
+  return {
+    layers,
+    trees,
+    nodes,
+    manifest,
+    manifestMediaType,
+    config,
+    platform,
+    spacing,
+    sourceHint: undefined,
+  };
 }
 
 export interface Lies {
@@ -54,7 +64,11 @@ export async function plant(
   const pieces = [lies.keepHint ? file.subarray(0, first) : head];
   for (const { offset, length } of parts) pieces.push(file.subarray(offset, offset + length));
   const blobs = pieces.map((bytes, i): Descriptor => {
-    const blob = { mediaType: i === 0 ? INDEX_HEAD : INDEX_SECTION, digest: registry.addBlob(bytes), size: bytes.length };
+    const blob = {
+      mediaType: i === 0 ? INDEX_HEAD : INDEX_SECTION,
+      digest: registry.addBlob(bytes),
+      size: bytes.length,
+    };
     const layer = parts[i - 1]?.layer;
     return layer === undefined ? blob : { ...blob, annotations: { [LAYER]: layer } };
   });

@@ -98,7 +98,11 @@ function manifests(
   const manifest = store.manifests.get(where.repository)?.get(where.reference);
   if (manifest === undefined) return failure(404, 'MANIFEST_UNKNOWN', 'manifest unknown');
   const digest = sha256(manifest.bytes);
-  const headers = { 'content-type': manifest.mediaType, 'docker-content-digest': digest, etag: `"${digest}"` };
+  const headers = {
+    'content-type': manifest.mediaType,
+    'docker-content-digest': digest,
+    etag: `"${digest}"`,
+  };
   return { status: 200, headers, body: manifest.bytes };
 }
 
@@ -161,7 +165,11 @@ function referrers(
   { repository, subject }: { repository: string; subject: string },
 ): Reply {
   if (store.referrers === 'none')
-    return { status: 404, headers: { 'content-type': 'text/plain' }, body: Buffer.from('404 page not found') };
+    return {
+      status: 404,
+      headers: { 'content-type': 'text/plain' },
+      body: Buffer.from('404 page not found'),
+    };
   const found = [...(store.manifests.get(repository) ?? [])].flatMap(([name, { bytes, mediaType }]) => {
     const document = JSON.parse(Buffer.from(bytes).toString()) as {
       subject?: { digest: string };
@@ -181,11 +189,15 @@ function referrers(
   next.searchParams.set('from', String(first + pageSize));
   const type = 'application/vnd.oci.image.index.v1+json';
   const manifests = listed.slice(first, first + pageSize);
-  return json(200, { schemaVersion: 2, mediaType: type, manifests }, {
-    'content-type': type,
-    ...(wanted === null ? {} : { 'oci-filters-applied': 'artifactType' }),
-    ...(first + pageSize < listed.length ? { link: `<${next.pathname}${next.search}>; rel="next"` } : {}),
-  });
+  return json(
+    200,
+    { schemaVersion: 2, mediaType: type, manifests },
+    {
+      'content-type': type,
+      ...(wanted === null ? {} : { 'oci-filters-applied': 'artifactType' }),
+      ...(first + pageSize < listed.length ? { link: `<${next.pathname}${next.search}>; rel="next"` } : {}),
+    },
+  );
 }
 
 function failure(status: number, code: string, message: string): Reply {

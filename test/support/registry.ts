@@ -25,7 +25,14 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { type AuthServer, createAuthServer, json, type RegistryAuth } from './registry-auth.js';
 import { type Fault, type Reply, sendReply } from './registry-faults.js';
-import { answer, blob, putManifest, type ReferrersApi, type RegistryStore, sha256 } from './registry-store.js';
+import {
+  answer,
+  blob,
+  putManifest,
+  type ReferrersApi,
+  type RegistryStore,
+  sha256,
+} from './registry-store.js';
 
 export type { RegistryAuth } from './registry-auth.js';
 export type { Fault } from './registry-faults.js';
@@ -82,7 +89,9 @@ const OCI_MANIFEST = 'application/vnd.oci.image.manifest.v1+json';
 
 export async function startTestRegistry(options: TestRegistryOptions = {}): Promise<TestRegistry> {
   const store: RegistryStore = {
-    blobs: new Map(), manifests: new Map(), uploads: new Map(),
+    blobs: new Map(),
+    manifests: new Map(),
+    uploads: new Map(),
     referrers: options.referrers ?? { filter: true, pageSize: 100 },
   };
   const auth = createAuthServer(options.auth);
