@@ -142,6 +142,8 @@ export const BENCH_FLAGS = {
   json,
 };
 
+export const CACHE_FLAGS = { json };
+
 function define<F extends Flags>(definition: Definition<F>): Definition {
   return definition as unknown as Definition;
 }
@@ -274,6 +276,20 @@ export const DEFINITIONS: readonly Definition[] = [
     flags: PULL_FLAGS,
     examples: [['clip pull registry.example/app:1 -o app.clip', 'into a file, every block verified']],
     load: () => import('./commands/pull.js'),
+  }),
+  define({
+    name: 'cache',
+    summary: 'look after the disk cache: info, prune, clear or verify',
+    usage: '<action>',
+    arguments: {
+      action: 'info, prune (down to --disk-cache), clear, or verify (drops what does not have its digest)',
+    },
+    flags: CACHE_FLAGS,
+    examples: [
+      ['clip cache info', 'where it is and what it holds'],
+      ['clip cache prune --disk-cache 2G', 'drop what was used longest ago'],
+    ],
+    load: () => import('./commands/cache.js'),
   }),
   define({
     name: 'bench',

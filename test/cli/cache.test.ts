@@ -1,0 +1,50 @@
+import assert from 'node:assert/strict';
+import { readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { bundled, clip, receiptOf, tempDir } from '../support/run-clip.js';
+
+test('cache info, verify, prune and clear', async (t) => {
+  const cacheDir = await tempDir(t);
+  const json = async (...args: string[]) => {
+    const { stdout, status } = await clip(['cache', ...args, '--json'], { cacheDir });
+    return { status, ...JSON.parse(stdout.toString()) };
+  };
+  assert.equal((await json('info')).entries, 0);
+  await clip(['cat', bundled, '/etc/os-release'], { cacheDir });
+  await clip(['cat', bundled, '/usr/bin/bash'], { cacheDir });
+  const before = await json('info');
+  assert.ok(before.entries >= 1 && before.bytes > 0 && before.newest >= before.oldest);
+
+  const folder = join(cacheDir, 'spans/sha256');
+  const [prefix = ''] = readdirSync(folder);
+  const [name = ''] = readdirSync(join(folder, prefix));
+  writeFileSync(join(folder, prefix, name), 'damaged');
+  const verified = await json('verify');
+  assert.equal(verified.status, 6);
+  assert.deepEqual(verified.corrupt, [prefix + name]);
+  assert.equal(verified.entries, before.entries - 1);
+  assert.equal((await json('verify')).status, 0);
+
+  const pruned = await json('prune', '--disk-cache', '1');
+  assert.equal(pruned.entries, 0);
+  assert.equal(pruned.removedEntries, before.entries - 1);
+
+  await clip(['cat', bundled, '/etc/os-release'], { cacheDir });
+  const cleared = await json('clear');
+  assert.ok(cleared.removedEntries >= 1);
+  assert.ok(!readdirSync(cacheDir).includes('spans'));
+  assert.ok(readdirSync(cacheDir).includes('index'), 'indexes are kept');
+  const again = await clip(['cat', bundled, '/etc/os-release', '--stats', 'json'], { cacheDir });
+  assert.equal(again.status, 0);
+  assert.ok(Number(receiptOf(again).inflates) >= 1);
+});
+
+test('an action that there is not is a usage error', async (t) => {
+  const cacheDir = await tempDir(t);
+  for (const action of ['wipe', 'constructor']) {
+    const { status, stderr } = await clip(['cache', action], { cacheDir });
+    assert.equal(status, 2);
+    assert.match(stderr, /info, prune, clear and verify/);
+  }
+});
