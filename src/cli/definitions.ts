@@ -129,6 +129,12 @@ export const BENCH_FLAGS = {
     max: 2 ** 32 - 1,
   }),
   concurrency: count({ summary: 'reads in flight at once', fallback: 1, min: 1, max: 100_000 }),
+  workers: count({
+    summary: 'run so many processes that share the remote cache, the first alone, then the others at once',
+    fallback: undefined,
+    min: 1,
+    max: 1000,
+  }),
   naiveLimit: size({
     summary: 'skip naive when it would inflate more than this (unless --strategy names it)',
     fallback: 8 * 1024 ** 3,
@@ -299,6 +305,7 @@ export const DEFINITIONS: readonly Definition[] = [
     flags: BENCH_FLAGS,
     examples: [
       ['clip bench --reads 50', 'the bundled image, anywhere'],
+      ['clip bench --workers 4 --remote-cache redis://cache', 'what a fleet of workers saves'],
       ['clip bench debian:12 --max-inflates span=40 --baseline last.json', 'a regression gate in CI'],
     ],
     load: () => import('./commands/bench.js'),

@@ -3,9 +3,11 @@ import { parseBaseline, worseThan } from '../../bench/baseline.js';
 import { bench } from '../../bench/bench.js';
 import { bundledImage } from '../../bench/bundled-image.js';
 import { chooseFiles, naiveBytes } from '../../bench/choose-files.js';
+import { workerOrder } from '../../bench/fleet.js';
 import { failedGates, gatedStrategies } from '../../bench/gates.js';
 import { type BenchResult, type BenchStrategy, STRATEGIES } from '../../bench/results.js';
 import type { OpenedImage } from '../../build/opened-image.js';
+import type { OpenOptions } from '../../build/options.js';
 import { ClipError } from '../../errors.js';
 import type { ImageIndex } from '../../format/image-index.js';
 import type { Node } from '../../tree/node.js';
@@ -20,8 +22,19 @@ type BenchFlags = Input<typeof BENCH_FLAGS>['flags'];
 
 /** `clip bench`: what the same reads cost under each strategy. Status 7 when a gate or the baseline does not hold. */
 export async function run(context: Context, { args, flags }: Input<typeof BENCH_FLAGS>): Promise<void> {
+  const order = workerOrder(process.env);
+  if (order) {
+    const image = await context.open(order.indexPath);
+    const nodes = await chosenNodes(image.index, flags);
+    return (await import('./bench-fleet.js')).runWorker(context, {
+      order,
+      nodes,
+      concurrency: flags.concurrency,
+    });
+  }
   const target = args[0] ?? bundledImage();
   checkGates(flags);
+  if (flags.workers !== undefined) return runWorkers(context, target, { ...flags, workers: flags.workers });
   const baseline = flags.baseline === undefined ? undefined : await readBaseline(flags.baseline);
   const image = await context.open(target);
   const nodes = await chosenNodes(image.index, flags);
@@ -33,7 +46,7 @@ export async function run(context: Context, { args, flags }: Input<typeof BENCH_
     strategies,
     seed: flags.seed,
     concurrency: flags.concurrency,
-    open: { ...context.openOptions, ...(source === undefined ? {} : { source }) },
+    open: { ...withoutRemote(context.openOptions), ...(source === undefined ? {} : { source }) },
   });
   const text = flags.json ? `${JSON.stringify(result, null, 2)}\n` : report(context, result, image);
   await context.stdout.print(text);
@@ -43,6 +56,23 @@ export async function run(context: Context, { args, flags }: Input<typeof BENCH_
   throw new ClipError('GATE_FAILED', failed.join('; '), {
     hint: 'the counts are in the table; --json prints them all',
   });
+}
+
+async function runWorkers(
+  context: Context,
+  target: string,
+  flags: BenchFlags & { workers: number },
+): Promise<void> {
+  const { fleetStrategy, runFleetBench } = await import('./bench-fleet.js');
+  fleetStrategy(context, { flags });
+  const image = await context.open(target);
+  const nodes = await chosenNodes(image.index, flags);
+  await runFleetBench(context, { target, image, nodes, source: sourceOf(context, image, target), flags });
+}
+
+/** Strategies are compared from empty caches, so they share none. */
+function withoutRemote({ remoteCache: _, ...options }: OpenOptions): OpenOptions {
+  return options;
 }
 
 function checkGates(flags: BenchFlags): void {
