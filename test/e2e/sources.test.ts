@@ -1,7 +1,16 @@
 // The same 200 random files through every place an image can live in: equal bytes. docs/registries.md lists the sources.
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { createReadStream, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  createReadStream,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -226,6 +235,27 @@ describe('the same 200 files from every source', { skip }, () => {
       },
     );
     assert.equal(again.status, 0, again.stderr);
+  });
+
+  test('Ctrl-C ends the wait for a silent pipe, and leaves nothing', async () => {
+    const own = mkdtempSync(join(work, 'own-'));
+    const env = { ...process.env, CLIP_CACHE_DIR: own };
+    const child = spawn(process.execPath, [join(root, 'bin/clip.js'), 'index', 'docker-archive:-'], {
+      env,
+      stdio: ['pipe', 'ignore', 'ignore'],
+    });
+    child.stdin.on('error', () => {});
+    child.stdin.write(readFileSync(file('docker.tar')).subarray(0, 1 << 20));
+    const exited = new Promise<number | null>((resolve) => child.once('exit', (status) => resolve(status)));
+    const spooling = join(own, 'spool/tmp');
+    const deadline = Date.now() + 10_000;
+    while (!(existsSync(spooling) && readdirSync(spooling).length > 0) && Date.now() < deadline)
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    const start = performance.now();
+    child.kill('SIGINT');
+    assert.equal(await exited, 130);
+    assert.ok(performance.now() - start < 2000);
+    assert.deepEqual(readdirSync(spooling), []);
   });
 
   test('the spool keeps what was used last', async () => {

@@ -68,6 +68,8 @@ async function spoolInput(options: LocateOptions): Promise<string> {
       hint: 'pipe it in: docker save IMAGE | clip index docker-archive:-',
     });
   }
+  // A pipe that is waited for keeps the process; one that is closed does not.
+  options.signal?.addEventListener('abort', () => process.stdin.destroy(), { once: true });
   const chunks = options.input?.() ?? (process.stdin as AsyncIterable<Uint8Array>);
   return await spoolStream(options.uncompress ? uncompressed(chunks, what) : chunks, place, {
     ...options,

@@ -18,7 +18,7 @@ import { LOW_WATER, prune } from '../../cache/disk-usage.js';
 import { makeFolder } from '../../cache/make-folder.js';
 import { isKey } from '../../cache/tier.js';
 import { ClipError } from '../../errors.js';
-import { abortError } from '../../http/errors.js';
+import { unlessAborted } from '../../http/errors.js';
 import { silentObserver } from '../../observer.js';
 import type { ReadOptions } from '../source.js';
 
@@ -125,8 +125,7 @@ async function writeHashed(
   const hash = createHash('sha256');
   let size = 0;
   try {
-    for await (const chunk of chunks) {
-      if (signal?.aborted === true) throw abortError(signal);
+    for await (const chunk of abortable(chunks, signal)) {
       size += chunk.length;
       if (size > limit) {
         throw new ClipError('LIMIT', `${what} is larger than the cache on disk may grow (${limit} bytes)`, {
@@ -141,6 +140,27 @@ async function writeHashed(
     await handle.close();
   }
   return { key: hash.digest('hex'), size };
+}
+
+/** A pipe may be silent for long: who gives up does not wait for what comes next. */
+async function* abortable(
+  chunks: AsyncIterable<Uint8Array>,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Uint8Array> {
+  const iterator = chunks[Symbol.asyncIterator]();
+  let ended = false;
+  try {
+    for (;;) {
+      const next = await unlessAborted(iterator.next(), signal);
+      if (next.done === true) {
+        ended = true;
+        return;
+      }
+      yield next.value;
+    }
+  } finally {
+    if (!ended) iterator.return?.().catch(() => {});
+  }
 }
 
 async function writeAll(handle: FileHandle, chunk: Uint8Array): Promise<void> {
