@@ -21,7 +21,7 @@ for (const name of Object.keys(TARGETS)) {
     for (const { error, input } of findings)
       assert.fail(`${error.stack}\ninput: ${Buffer.from(input).toString('base64')}`);
     t.diagnostic(`${executions} executions, ${taken} taken, ${figures.lines} of ${figures.linesOf} lines`);
-    assert.ok(figures.lines > figures.linesOf / 2, 'coverage is measured');
+    assert.ok(figures.lines > figures.linesOf / 5, 'coverage is measured');
     if (name === 'inflate') assert.ok(figures.edges > 300, `${figures.edges} edges of the core`);
     // How many runs fit into the time is the machine's business: a busy one still has to get through the corpus.
     if (name !== 'http') assert.ok(taken > 0 && executions > 0);
