@@ -122,7 +122,7 @@ export async function readBody(response: HttpResponse, limit: number, what: stri
     size += chunk.length;
     if (size > limit) {
       throw new ClipError('LIMIT', `${what} is larger than ${limit} bytes`, {
-        hint: 'Is this a registry, and an image? docs/security.md lists the limits.',
+        hint: 'is this a registry, and an image? docs/security.md lists the limits',
       });
     }
     chunks.push(chunk);

@@ -238,7 +238,7 @@ async function readConfig(
 
 function tooMuch(what: string): ClipError {
   return new ClipError('LIMIT', what, {
-    hint: 'This is no ordinary image; docs/security.md lists the limits.',
+    hint: 'this is no ordinary image; docs/security.md lists the limits',
   });
 }
 

@@ -74,7 +74,7 @@ export function createEngineApi(endpoint: EngineEndpoint, connection: Connection
       size += chunk.length;
       if (size > MAX_ANSWER)
         throw new ClipError('LIMIT', `the engine's answer is larger than ${MAX_ANSWER} bytes`, {
-          hint: 'Is this a container engine?',
+          hint: 'is this a container engine?',
         });
       chunks.push(chunk);
     }

@@ -28,7 +28,7 @@ export function parseMirror(given: string): Mirror {
     url.username !== ''
   ) {
     throw new ClipError('USAGE', `${quote(given.replace(/\/\/[^/]*@/, '//'))} is no mirror`, {
-      hint: 'Write --mirror https://HOST[:PORT][/PATH] for Docker Hub, --mirror REGISTRY=URL for another.',
+      hint: 'write --mirror https://HOST[:PORT][/PATH] for Docker Hub, --mirror REGISTRY=URL for another',
     });
   }
   return {

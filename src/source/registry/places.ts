@@ -22,7 +22,7 @@ export async function findPlaces(
   const rule = findRule(await readRegistriesConf(connection.environment ?? process.env), name);
   if (rule?.blocked === true) {
     throw new ClipError('DENIED', `the registry ${rule.prefix} is blocked by registries.conf`, {
-      hint: 'The file is in /etc/containers or ~/.config/containers; CONTAINERS_REGISTRIES_CONF names another.',
+      hint: 'the file is in /etc/containers or ~/.config/containers; CONTAINERS_REGISTRIES_CONF names another',
     });
   }
   const own = insecureWhere(connection, rule?.insecure === true);
@@ -83,7 +83,7 @@ function move(reference: RegistryReference, prefix: string, location: string): R
     'USAGE',
     `the mirror or location ${JSON.stringify(location)} makes no reference of ${name}`,
     {
-      hint: 'Write HOST[:PORT][/PATH] in lower case; a host without a dot needs its port.',
+      hint: 'write HOST[:PORT][/PATH] in lower case; a host without a dot needs its port',
     },
   );
 }
