@@ -138,7 +138,7 @@ function flag(table: Table, key: string, path: string): boolean {
 
 function wrong(path: string, problem: string, cause?: unknown): ClipError {
   return new ClipError('USAGE', `${JSON.stringify(path)}: ${problem}`, {
-    hint: 'containers-registries.conf(5) describes the file; CONTAINERS_REGISTRIES_CONF names another.',
+    hint: 'containers-registries.conf(5) describes the file; CONTAINERS_REGISTRIES_CONF names another',
     cause,
   });
 }
