@@ -17,7 +17,10 @@ import { createReceipt } from '../dist/src/read/receipt.js';
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { reads: { type: 'string', default: '100000' }, 'memory-cache': { type: 'string', default: '4194304' } },
+  options: {
+    reads: { type: 'string', default: '100000' },
+    'memory-cache': { type: 'string', default: '4194304' },
+  },
 });
 const target = positionals[0] ?? `oci:${join(root, 'fixtures/debian-small')}:latest`;
 const reads = Number(values.reads);
