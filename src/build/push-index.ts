@@ -55,7 +55,8 @@ export async function pushIndex(
   target: string,
   options: OpenOptions & { image?: string },
 ): Promise<PushedIndex> {
-  const file = await openFileSource(await indexPathOf(target, options));
+  const isFile = await isIndexTarget(target);
+  const file = await openFileSource(isFile ? target : await indexOfImage(target, options));
   try {
     const index = await openIndex(file);
     if (options.index.startsWith('sha256:') && index.identity !== options.index) {
@@ -64,7 +65,7 @@ export async function pushIndex(
     const { manifest, manifestDigest, manifestMediaType: mediaType } = await index.describe();
     await checkClaims(index, manifestDigest);
     await verifyIndexBlocks(file);
-    const reference = destination(options.image ?? index.sourceHint, target);
+    const reference = destination(options.image ?? (isFile ? index.sourceHint : target), target);
     if (options.offline) {
       throw new ClipError('OFFLINE', 'pushing an index needs the network, and --offline forbids it');
     }
@@ -91,8 +92,7 @@ export async function pushIndex(
   }
 }
 
-async function indexPathOf(target: string, options: OpenOptions): Promise<string> {
-  if (await isIndexTarget(target)) return target;
+async function indexOfImage(target: string, options: OpenOptions): Promise<string> {
   const image = parseImage(target);
   const source = lazySource(async () => {
     const { openSource } = await import('../source/open.js');
