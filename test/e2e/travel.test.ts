@@ -63,7 +63,10 @@ test('push, find, read, pull and prefetch against docker-registry', async (t) =>
   const pulled = await clip(['pull', image, '--json'], { cacheDir: other, env });
   assert.equal(pulled.status, 0, pulled.stderr);
   assert.equal(JSON.parse(pulled.stdout.toString()).identity, about.identity);
-  const local = await clip(['cat', image, FILE, '--index', 'local', '--stats', 'json'], { cacheDir: other, env });
+  const local = await clip(['cat', image, FILE, '--index', 'local', '--stats', 'json'], {
+    cacheDir: other,
+    env,
+  });
   assert.equal((receiptOf(local) as unknown as Receipt).index.origin, 'store');
 });
 

@@ -1,8 +1,8 @@
 // What is loaded ahead of sequential reads: how much, when, and when not.
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { createReadAhead } from '../../src/read/read-ahead.js';
 import { createImageFs } from '../../src/read/fs.js';
+import { createReadAhead } from '../../src/read/read-ahead.js';
 import type { Node } from '../../src/tree/node.js';
 import { fakeImage } from '../support/fake-image.js';
 import { reading } from '../support/reading.js';
