@@ -1,4 +1,4 @@
-import { ClipError, type ErrorCode } from '../errors.js';
+import type { SentError } from '../sent-error.js';
 import type { LayerJob } from './layer-scan.js';
 
 /** To a scan thread. Chunks are transferred, not copied; `again`: the chunk's memory is wanted back. */
@@ -12,26 +12,3 @@ export type FromScan =
   | { type: 'taken'; bytes: Uint8Array<ArrayBuffer> | undefined }
   | { type: 'done'; section: Uint8Array; uncompressedSize: number }
   | { type: 'failed'; error: SentError };
-
-/** An error as it crosses threads: a structured clone would lose the class and the code. */
-export interface SentError {
-  code: ErrorCode | undefined;
-  message: string;
-  hint: string | undefined;
-  stack: string | undefined;
-}
-
-export function packError(error: unknown): SentError {
-  const { message, stack } = error instanceof Error ? error : new Error(String(error));
-  const clip = error instanceof ClipError ? error : undefined;
-  return { code: clip?.code, message, hint: clip?.hint, stack };
-}
-
-export function unpackError({ code, message, hint, stack }: SentError): Error {
-  const error =
-    code === undefined
-      ? new Error(message)
-      : new ClipError(code, message, hint === undefined ? {} : { hint });
-  if (stack !== undefined) error.stack = stack;
-  return error;
-}

@@ -1,8 +1,9 @@
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import type { Descriptor } from '../oci/descriptor.js';
+import { unpackError } from '../sent-error.js';
 import { createLayerScan, type LayerJob, type LayerScan } from './layer-scan.js';
-import { type FromScan, type ToScan, unpackError } from './scan-messages.js';
+import type { FromScan, ToScan } from './scan-messages.js';
 import { createTarHash } from './tar-hash.js';
 
 /** Where layers are scanned: in this thread, or in threads of their own. */

@@ -1,9 +1,10 @@
 // Worker thread: scans one layer after another. Decoding, span digests and the tar walk run here; the diffID's hash, about a
 // quarter of the work, in a thread of its own beside it.
 import { parentPort, Worker } from 'node:worker_threads';
+import { packError } from '../sent-error.js';
 import { createRing, ringWriter } from './byte-ring.js';
 import { createLayerScan, type LayerScan } from './layer-scan.js';
-import { type FromScan, packError, type ToScan } from './scan-messages.js';
+import type { FromScan, ToScan } from './scan-messages.js';
 import { createTarHash, type TarHash } from './tar-hash.js';
 
 const port = parentPort!;

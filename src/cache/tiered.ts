@@ -43,6 +43,13 @@ export interface Batch {
   release(): void;
 }
 
+export interface DeliverOptions {
+  keepInMemory?: boolean;
+  /** The value's SHA-256 (64 lower-case hex digits), if whoever made the value has computed it over these very bytes; it is not then
+   * computed again, only compared. */
+  digest?: string;
+}
+
 export interface TieredCache {
   readonly memory: MemoryTier | undefined;
   /** The value if it is in memory: the fast path, no promise and no copy. */
@@ -55,7 +62,7 @@ export interface TieredCache {
    * A fresh value from the origin: verified, put into the tiers, handed to who waits for it. Throws ClipError DIGEST_MISMATCH
    * when the bytes are not the key's. The value must not be changed afterwards.
    */
-  deliver(unit: Unit, value: Uint8Array, options?: { keepInMemory?: boolean }): void;
+  deliver(unit: Unit, value: Uint8Array, options?: DeliverOptions): void;
   /** Looks again for units that are being loaded and lands what a tier has by now; returns those that are nowhere. */
   recheck<U extends Unit>(units: readonly U[]): Promise<U[]>;
   /** Keeps a claim that this process has for longer than the load that took it; returns how to let go of it. */
@@ -213,7 +220,8 @@ export function createTieredCache(options: TieredCacheOptions): TieredCache {
       return batchOf(slots, flights.leave);
     },
     deliver(unit, value, how = {}) {
-      if (value.byteLength !== unit.length || !holds(unit.key, value)) {
+      const isWhole = value.byteLength === unit.length;
+      if (!isWhole || (how.digest === undefined ? !holds(unit.key, value) : how.digest !== unit.key)) {
         throw new ClipError('DIGEST_MISMATCH', `expected bytes with SHA-256 ${unit.key}`);
       }
       const keep = how.keepInMemory || flights.get(unit.key, unit.length)?.keepInMemory;

@@ -6,6 +6,7 @@ import type { Observer } from '../observer.js';
 import type { ImageSource } from '../source/source.js';
 import type { Decoders } from './decoders.js';
 import type { Runs } from './runs.js';
+import type { ThreadUse } from './thread-use.js';
 
 /** What every part of the read path works with. */
 export interface ReadContext {
@@ -16,6 +17,7 @@ export interface ReadContext {
   readonly observer: Observer;
   /** Loaded at the first use: a warm read inflates nothing. */
   readonly decoders: () => Promise<Decoders>;
+  readonly threads: ThreadUse;
   readonly runs: Runs;
 }
 

@@ -1,4 +1,5 @@
 import type { Encoding, Span, SpanContext } from '../format/model.js';
+import type { SpanThreads } from '../inflate/span-threads.js';
 
 /** What the read path needs from the inflate room; tests put other decoders in its place. */
 export interface Decoders {
@@ -11,7 +12,17 @@ export interface Decoders {
   ): Uint8Array | Promise<Uint8Array>;
   /** Decodes a stream from its first byte. `data` gets views that are valid only during the call. */
   createLayerDecoder(encoding: Encoding, sink: { data(bytes: Uint8Array): void }): LayerDecoder;
+  /** Threads for gzip spans; undefined where they cannot help. */
+  threads?: ThreadOptions | undefined;
 }
+
+export interface ThreadOptions {
+  /** Uncompressed bytes that one load must want before threads are started for it and all that follow. */
+  worthFrom: number;
+  open(): Promise<OpenThreads>;
+}
+
+export type OpenThreads = SpanThreads;
 
 export interface LayerDecoder {
   push(chunk: Uint8Array): void | Promise<void>;

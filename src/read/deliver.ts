@@ -3,16 +3,19 @@ import type { Span } from '../format/model.js';
 import { layerInfo, type ReadContext } from './context.js';
 import { unitOf } from './units.js';
 
+export interface Delivery {
+  span: Span;
+  value: Uint8Array;
+  /** Also without a reader who wants it there. */
+  keepInMemory?: boolean;
+  /** SHA-256 of `value` where it is known already. */
+  digest?: string;
+}
+
 /** Gives a decoded span to the cache, which verifies it; says which span of which layer it was when it does not hold. */
-export function deliverSpan(
-  context: ReadContext,
-  layer: number,
-  span: Span,
-  value: Uint8Array,
-  keepInMemory: boolean,
-): void {
+export function deliverSpan(context: ReadContext, layer: number, { span, value, ...how }: Delivery): void {
   try {
-    context.cache.deliver(unitOf(span), value, { keepInMemory });
+    context.cache.deliver(unitOf(span), value, how);
   } catch (error) {
     if (!isClipError(error, 'DIGEST_MISMATCH')) throw error;
     throw new ClipError(

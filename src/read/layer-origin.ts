@@ -74,7 +74,7 @@ async function decodeLayer(
     onSpan(span, value, taken) {
       bytes += value.byteLength;
       seconds += taken;
-      deliverSpan(context, layer, span, value, keep);
+      deliverSpan(context, layer, { span, value, keepInMemory: keep });
       options.run.pass(span);
     },
   });

@@ -25,10 +25,11 @@ export async function* cutRanges(
       used = to;
       if (position + to < range.end) break;
       const whole = join(parts);
-      yield whole;
       next++;
       const following = ranges[next];
       parts = following && following.start < range.end ? [whole.slice(following.start - range.start)] : [];
+      // Now it is the consumer's, who may send it to a thread.
+      yield whole;
     }
     position += chunk.byteLength;
     if (next === ranges.length) return;

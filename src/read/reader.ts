@@ -16,6 +16,7 @@ import { createRuns } from './runs.js';
 import { createStrategist, type Strategy } from './strategy.js';
 import { streamFile } from './stream.js';
 import type { FilePart, Nodes } from './stream-files.js';
+import { createThreadUse } from './thread-use.js';
 
 export interface ReadRange {
   /** First byte, ≥ 0; default 0. Beyond the end there is nothing to read. */
@@ -80,11 +81,13 @@ const LARGE_SHARE = 1 / 8;
 
 export function createImageReader(options: ImageReaderOptions): ImageReader {
   const { index, cache, observer, strategy } = options;
+  const decoders = async () => options.decoders ?? (await import('./inflate-decoders.js')).inflateDecoders;
   const context: ReadContext = {
     index,
     cache,
     observer,
-    decoders: async () => options.decoders ?? (await import('./inflate-decoders.js')).inflateDecoders,
+    decoders,
+    threads: createThreadUse(decoders),
     source: once(options.source),
     runs: createRuns(),
   };
@@ -213,6 +216,7 @@ export function createImageReader(options: ImageReaderOptions): ImageReader {
       await Promise.all(underway);
       await strategist.close();
       await context.runs.close(abort);
+      await context.threads.close();
       await (await naive)?.close();
       await cache.close();
     },

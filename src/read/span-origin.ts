@@ -7,6 +7,7 @@ import { decodeStream } from './decode-stream.js';
 import { deliverSpan, keepsInMemory } from './deliver.js';
 import { cutRanges } from './ranges.js';
 import { joinRun } from './runs.js';
+import { createSpanWork, type SpanWork } from './span-work.js';
 import { type SpanUnit, unitOf } from './units.js';
 
 /** Compressed bytes that one request asks for, unless a single span is larger. A window (units.ts) usually stays below it. */
@@ -18,7 +19,7 @@ export interface SpanOriginOptions {
 }
 
 /**
- * Fetches spans one by one: neighbours with one single-range request, inflated as the bytes arrive, delivered in order. Spans that
+ * Fetches spans one by one: neighbours with one single-range request, inflated as the bytes arrive, many of them in threads. Spans that
  * share their start (a long zstd frame) are decoded together, all that the tiers have room for.
  */
 export function spanOrigin(
@@ -28,6 +29,23 @@ export function spanOrigin(
 ): Origin<SpanUnit> {
   const origin = async (missing: readonly SpanUnit[], signal: AbortSignal) => {
     const spans = missing.map((unit) => unit.span);
+    const work = createSpanWork(context, layer, {
+      counted: options.counted,
+      signal,
+      threads: await threadsFor(context, layer, spans),
+    });
+    try {
+      await fetchAll(spans, { work, signal });
+    } finally {
+      // What is in a thread came before what failed here, and so does its failure.
+      await work.end();
+    }
+  };
+
+  async function fetchAll(
+    spans: readonly Span[],
+    { work, signal }: { work: SpanWork; signal: AbortSignal },
+  ): Promise<void> {
     let next = 0;
     while (next < spans.length) {
       const first = spans[next] as Span;
@@ -43,13 +61,20 @@ export function spanOrigin(
         if (await isGrouped(context, layer, spans[end] as Span)) break;
         end++;
       }
-      await fetchRun(context, layer, { run: spans.slice(next, end), signal, ...options });
+      await fetchRun(context, layer, { run: spans.slice(next, end), work, signal });
       next = end;
     }
-  };
+  }
+
   return Object.assign(origin, {
     claimOf: (unit: SpanUnit) => claimOf(layerInfo(context, layer), unit.span),
   });
+}
+
+/** Only gzip spans are inflated in threads. */
+async function threadsFor(context: ReadContext, layer: number, spans: readonly Span[]) {
+  if (layerInfo(context, layer).encoding !== 'gzip') return undefined;
+  return context.threads.worth(spans.reduce((sum, span) => sum + span.length, 0));
 }
 
 /** Spans of one frame share a start and so a decoder run: one process decodes them all. */
@@ -83,40 +108,18 @@ async function isGrouped(context: ReadContext, layer: number, span: Span): Promi
 async function fetchRun(
   context: ReadContext,
   layer: number,
-  options: SpanOriginOptions & { run: readonly Span[]; signal: AbortSignal },
+  options: { run: readonly Span[]; work: SpanWork; signal: AbortSignal },
 ): Promise<void> {
-  const { run, signal } = options;
-  const info = layerInfo(context, layer);
+  const { run, work, signal } = options;
   const start = (run[0] as Span).byte;
   const ranges = run.map((span) => ({ start: span.byte - start, end: span.end - start }));
-  const chunks = blobRange(context, info, { start, end: (run.at(-1) as Span).end, signal });
+  const end = (run.at(-1) as Span).end;
+  const chunks = blobRange(context, layerInfo(context, layer), { start, end, signal });
   let next = 0;
   for await (const compressed of cutRanges(chunks, ranges)) {
     signal.throwIfAborted();
-    const span = run[next++] as Span;
-    const value = await inflate(context, layer, { info, span, compressed, counted: options.counted });
-    deliverSpan(context, layer, span, value, false);
+    await work.add(run[next++] as Span, compressed);
   }
-}
-
-async function inflate(
-  context: ReadContext,
-  layer: number,
-  options: { info: LayerInfo; span: Span; compressed: Uint8Array; counted: boolean },
-): Promise<Uint8Array> {
-  const { info, span, compressed, counted } = options;
-  if (info.encoding === 'plain') return compressed;
-  const { observer } = context;
-  const about = { unit: 'span', layer: info.digest, key: span.digest } as const;
-  const spanContext = await context.index.spanContext(layer, span);
-  if (counted) observer.emit({ type: 'inflate-start', ...about });
-  const { inflateSpan } = await context.decoders();
-  const started = performance.now();
-  const answer = inflateSpan(info.encoding, span, spanContext, compressed);
-  const value = answer instanceof Promise ? await answer : answer;
-  const seconds = (performance.now() - started) / 1000;
-  if (counted) observer.emit({ type: 'inflate', ...about, bytes: value.byteLength, seconds });
-  return value;
 }
 
 /**
@@ -192,7 +195,7 @@ async function decode(options: {
           seconds,
         });
       }
-      if (span.index >= deliverFrom) deliverSpan(context, layer, span, value, keep);
+      if (span.index >= deliverFrom) deliverSpan(context, layer, { span, value, keepInMemory: keep });
       options.onPassed?.(span);
     },
   });

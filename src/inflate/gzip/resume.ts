@@ -15,12 +15,24 @@ const MAX_RATIO = 1032;
  *   window.
  */
 export function inflateGzipSpan(span: Span, context: SpanContext, compressed: Uint8Array): Uint8Array {
+  checkLength(span, compressed);
+  return inflateGzipSpanInto(Buffer.allocUnsafeSlow(span.length), { span, context, compressed });
+}
+
+/** DEFLATE cannot make so much of so little: no memory is taken for it. Throws CORRUPT_LAYER. */
+export function checkLength(span: Span, compressed: Uint8Array): void {
   if (!(span.length >= 1 && span.length <= (compressed.length + 1) * MAX_RATIO)) {
     throw damaged(`${compressed.length} bytes cannot hold a span of ${span.length}`);
   }
+}
+
+/** As `inflateGzipSpan`, into memory of `span.length` bytes, which is the result. */
+export function inflateGzipSpanInto<Bytes extends Uint8Array>(
+  result: Bytes,
+  { span, context, compressed }: { span: Span; context: SpanContext; compressed: Uint8Array },
+): Bytes {
   const core = acquireCore();
   try {
-    const result = Buffer.allocUnsafeSlow(span.length);
     let length = 0;
     prepare(core, span, context);
     const reader = createMemberReader(

@@ -1,0 +1,30 @@
+import type { Span, SpanContext } from '../format/model.js';
+import type { SentError } from '../sent-error.js';
+
+/** One gzip span to inflate. Its buffers are transferred. */
+export interface SpanJob {
+  id: number;
+  span: Span;
+  context: SpanContext;
+  /** The blob's [span.byte, span.end), alone in its buffer. */
+  compressed: Uint8Array<ArrayBuffer>;
+  /**
+   * `span.length` bytes to put the result into. It comes from the main thread and goes back: memory that one thread takes and another
+   * frees stays longer with the process.
+   */
+  target: Uint8Array<ArrayBuffer>;
+}
+
+export interface InflatedSpan {
+  value: Uint8Array<ArrayBuffer>;
+  /** SHA-256 of `value`, 64 lower-case hex digits. */
+  digest: string;
+  /** Decoder time; the digest's is not in it. */
+  seconds: number;
+}
+
+/** From a span thread: it can take work; an answer to a job. */
+export type FromSpanThread =
+  | { type: 'ready' }
+  | ({ type: 'done'; id: number } & InflatedSpan)
+  | { type: 'failed'; id: number; error: SentError };

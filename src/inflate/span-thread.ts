@@ -1,0 +1,25 @@
+// Worker thread: inflates gzip spans and computes their SHA-256, which the cache holds against the index's.
+import { hash } from 'node:crypto';
+import { parentPort } from 'node:worker_threads';
+import { packError } from '../sent-error.js';
+import { inflateGzipSpanInto } from './gzip/resume.js';
+import type { FromSpanThread, SpanJob } from './span-messages.js';
+
+const port = parentPort!;
+
+port.on('message', ({ id, span, context, compressed, target }: SpanJob) => {
+  try {
+    const started = performance.now();
+    const value = inflateGzipSpanInto(target, { span, context, compressed });
+    const seconds = (performance.now() - started) / 1000;
+    const digest = hash('sha256', value, 'hex');
+    send({ type: 'done', id, value, digest, seconds }, [value.buffer]);
+  } catch (error) {
+    send({ type: 'failed', id, error: packError(error) });
+  }
+});
+send({ type: 'ready' });
+
+function send(message: FromSpanThread, transfer: ArrayBuffer[] = []): void {
+  port.postMessage(message, transfer);
+}
