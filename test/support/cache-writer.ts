@@ -6,7 +6,7 @@ import { noise } from './fake-image.js';
 
 const [cacheDir = '', seed = '0'] = process.argv.slice(2);
 const tier = createDiskTier({ cacheDir, quota: 1 << 30, observer: silentObserver });
-const value = noise(300_000, Number(seed) + 1);
+const value = noise(150_000, Number(seed) + 1);
 for (let i = 0; ; i++) {
   value.writeUInt32LE(i);
   tier.put(hash('sha256', value, 'hex'), value);
