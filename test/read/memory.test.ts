@@ -8,6 +8,7 @@ import { reading, temporaryFolder } from '../support/reading.js';
 setFlagsFromString('--expose-gc');
 const collect: () => void = runInNewContext('gc');
 const MB = 1 << 20;
+const SIZE = 160 * MB;
 
 /** Text lines, none like another, that pack well. */
 function lines(size: number): Buffer {
@@ -16,10 +17,10 @@ function lines(size: number): Buffer {
   return bytes;
 }
 
-const image = fakeImage([{ files: { big: lines(96 * MB) } }], MB);
+const image = fakeImage([{ files: { big: lines(SIZE) } }], MB);
 
 for (const strategy of ['span', 'layer', 'naive'] as const) {
-  test(`${strategy}: a 96 MB file streams in bounded memory`, async (t) => {
+  test(`${strategy}: a 160 MB file streams in bounded memory`, async (t) => {
     const { reader, receipt } = reading(image, { strategy, memory: 4 * MB, cacheDir: temporaryFolder(t) });
     const node = await image.node('big');
     collect();
@@ -34,9 +35,9 @@ for (const strategy of ['span', 'layer', 'naive'] as const) {
       bytes += chunk.byteLength;
     }
     await reader.close();
-    assert.equal(bytes, 96 * MB);
+    assert.equal(bytes, SIZE);
     assert.equal(receipt.toJSON().bytesRead, bytes);
-    // Two windows of 24 MB, the memory tier, and what is on its way.
-    assert.ok(most < 64 * MB, `${Math.round(most / MB)} MB`);
+    // Two windows of 24 MB, the memory tier, what is on its way, and what V8 has not yet let go of.
+    assert.ok(most < 96 * MB, `${Math.round(most / MB)} MB`);
   });
 }
