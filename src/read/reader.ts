@@ -125,9 +125,11 @@ export function createImageReader(options: ImageReaderOptions): ImageReader {
   }
 
   async function* read(node: Node, range: ReadRange = {}): AsyncGenerator<Uint8Array> {
+    // What cannot be read (a directory) throws here, and counts as no read, like a path that does not exist.
+    const chunks = stream(node, range);
     let bytes = 0;
     try {
-      for await (const chunk of stream(node, range)) {
+      for await (const chunk of chunks) {
         bytes += chunk.byteLength;
         yield chunk;
       }

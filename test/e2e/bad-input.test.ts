@@ -120,10 +120,16 @@ describe('names that lead to nothing', () => {
     }
   });
 
-  test('the receipt is the last line after a failure too', async () => {
-    const run = await clip(['cat', index, '/none', '--stats', 'json'], { cacheDir: join(work, 'names') });
-    assert.equal(run.status, 3);
-    assert.equal(receiptOf(run)['type' as string], 'receipt');
+  test('the receipt is the last line after a failure too, and counts no read', async () => {
+    for (const [path, status] of [
+      ['/none', 3],
+      ['/etc', 1],
+    ] as const) {
+      const run = await clip(['cat', index, path, '--stats', 'json'], { cacheDir: join(work, 'names') });
+      assert.equal(run.status, status);
+      const { type, reads, lookups } = receiptOf(run) as Record<string, unknown>;
+      assert.deepEqual({ type, reads, lookups }, { type: 'receipt', reads: 0, lookups: 0 });
+    }
   });
 });
 

@@ -78,18 +78,32 @@ export function createProgress(): Progress {
 const OPTIONS: Options = {
   clearOnComplete: true,
   hideCursor: true,
-  barsize: 24,
   fps: 10,
-  barCompleteChar: '━',
-  barIncompleteChar: '─',
-  format: (_options, params, payload: { task: Task }) => {
-    const { task } = payload;
-    const amount = (value: number) => (task.unit === 'bytes' ? formatSize(value) : String(value));
-    const seconds = Math.max((Date.now() - params.startTime) / 1000, 0.001);
-    const rate = `${amount(Math.round(task.done / seconds))}/s`;
-    if (task.total === undefined) return `${task.task}  ${amount(task.done)}  ${rate}`;
-    const filled = Math.round(24 * Math.min(1, task.total === 0 ? 1 : task.done / task.total));
-    const bar = '━'.repeat(filled) + '─'.repeat(24 - filled);
-    return `${bar} ${amount(task.done)} of ${amount(task.total)}  ${rate}  ${task.task}`;
-  },
+  format: (_options, params, { task }: { task: Task }) =>
+    progressLine(task, {
+      columns: process.stderr.columns || 80,
+      seconds: (Date.now() - params.startTime) / 1000,
+    }),
 };
+
+const BAR = 24;
+
+/** One line of at most `columns` characters: on a narrow terminal the rate goes first, then the bar. */
+export function progressLine(task: Task, { columns, seconds }: { columns: number; seconds: number }): string {
+  const amount = (value: number) => (task.unit === 'bytes' ? formatSize(value) : String(value));
+  const done = amount(task.done);
+  const counted = task.total === undefined ? done : `${done.padStart(8)} of ${amount(task.total)}`;
+  const rate = `${amount(Math.round(task.done / Math.max(seconds, 0.001)))}/s`;
+  // Enough of a digest to find it in `clip info`.
+  const label = task.task.replace(/^(sha\d+:[0-9a-f]{12})[0-9a-f]+$/, '$1');
+  const share = task.total === undefined ? undefined : task.total === 0 ? 1 : task.done / task.total;
+  const bar = share === undefined ? [] : [barOf(share)];
+  const lines = [[...bar, counted, rate, label], [...bar, counted, label], [counted, label], [counted]];
+  const fitting = lines.map((parts) => parts.join('  ')).find((line) => line.length < columns);
+  return fitting ?? counted.trim().slice(0, Math.max(0, columns - 1));
+}
+
+function barOf(share: number): string {
+  const filled = Math.round(BAR * Math.min(1, share));
+  return '━'.repeat(filled) + '─'.repeat(BAR - filled);
+}
