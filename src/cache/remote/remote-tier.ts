@@ -76,8 +76,8 @@ export function createRemoteTier(options: RemoteTierOptions): CacheTier & { read
     const reason = escapeText(error instanceof Error ? error.message : String(error));
     if (breaker.fail(late)) {
       observer.emit({ type: 'debug', message: 'remote cache circuit opened', fields: { reason } });
-      warn(breaker === reads ? 'read' : 'written', reason);
     }
+    warn(breaker === reads ? 'read' : 'written', reason);
     if (late) engine?.then((opened) => opened.reset?.()).catch(() => {});
     return reason;
   }
