@@ -2,6 +2,7 @@ import type { Span } from '../format/model.js';
 import { layerInfo, type ReadContext } from './context.js';
 import type { OpenThreads } from './decoders.js';
 import { deliverSpan } from './deliver.js';
+import { turn } from './turns.js';
 
 /** What becomes of compressed spans: inflated, here or in threads, and delivered. */
 export interface SpanWork {
@@ -33,6 +34,7 @@ export function createSpanWork(context: ReadContext, layer: number, options: Spa
     const spanContext = await context.index.spanContext(layer, span);
     begun(span);
     const { inflateSpan } = await context.decoders();
+    await turn();
     const started = performance.now();
     const answer = inflateSpan(info.encoding, span, spanContext, compressed);
     const value = answer instanceof Promise ? await answer : answer;
