@@ -23,8 +23,11 @@ export interface InflatedSpan {
   seconds: number;
 }
 
-/** From a span thread: it can take work; an answer to a job. */
+/**
+ * From a span thread: it can take work; an answer to a job. The compressed bytes go back with it: a thread has so little on its heap
+ * that it collects garbage seldom, and they would pile up there, some 60 MB in each.
+ */
 export type FromSpanThread =
   | { type: 'ready' }
-  | ({ type: 'done'; id: number } & InflatedSpan)
+  | ({ type: 'done'; id: number; compressed: Uint8Array<ArrayBuffer> } & InflatedSpan)
   | { type: 'failed'; id: number; error: SentError };

@@ -13,7 +13,7 @@ port.on('message', ({ id, span, context, compressed, target }: SpanJob) => {
     const value = inflateGzipSpanInto(target, { span, context, compressed });
     const seconds = (performance.now() - started) / 1000;
     const digest = hash('sha256', value, 'hex');
-    send({ type: 'done', id, value, digest, seconds }, [value.buffer]);
+    send({ type: 'done', id, value, digest, seconds, compressed }, [value.buffer, compressed.buffer]);
   } catch (error) {
     send({ type: 'failed', id, error: packError(error) });
   }

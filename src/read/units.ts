@@ -18,8 +18,8 @@ export interface Window {
 }
 
 /** A window, and so the memory that a read takes, is bounded by these; a single span may be larger than they are. */
-const MAX_COMPRESSED = 8 << 20;
-const MAX_UNCOMPRESSED = 24 << 20;
+const MAX_COMPRESSED = 4 << 20;
+const MAX_UNCOMPRESSED = 12 << 20;
 const MAX_PIECES = 1024;
 
 /** Groups pieces into windows, in order. A span that follows itself (extents of a sparse file) is one unit. */

@@ -37,7 +37,7 @@ for (const strategy of ['span', 'layer', 'naive'] as const) {
     await reader.close();
     assert.equal(bytes, SIZE);
     assert.equal(receipt.toJSON().bytesRead, bytes);
-    // Two windows of 24 MB, the memory tier, what is on its way, and what V8 has not yet let go of.
+    // Two windows of 12 MB, the memory tier, what is on its way, and what V8 has not yet let go of.
     assert.ok(most < 96 * MB, `${Math.round(most / MB)} MB`);
   });
 }
