@@ -9,8 +9,8 @@
  */
 import { withDefaults } from '../dist/src/build/default-options.js';
 import { openImage } from '../dist/src/build/open-image.js';
-import { createTieredCache } from '../dist/src/cache/tiered.js';
 import { createMemoryTier } from '../dist/src/cache/memory.js';
+import { createTieredCache } from '../dist/src/cache/tiered.js';
 import { silentObserver } from '../dist/src/observer.js';
 import { inflateDecoders } from '../dist/src/read/inflate-decoders.js';
 import { layerOrigin } from '../dist/src/read/layer-origin.js';
@@ -28,7 +28,10 @@ const MANY = 64;
 
 /** Milliseconds to load some units from an empty cache. */
 async function time(origin, units, together) {
-  const cache = createTieredCache({ memory: createMemoryTier(4 * 1024 ** 3, silentObserver), observer: silentObserver });
+  const cache = createTieredCache({
+    memory: createMemoryTier(4 * 1024 ** 3, silentObserver),
+    observer: silentObserver,
+  });
   const decoders = async () => inflateDecoders;
   const context = {
     index,
@@ -54,22 +57,43 @@ async function time(origin, units, together) {
 }
 
 const median = (values) => values.sort((a, b) => a - b)[values.length >> 1];
-const some = Array.from({ length: MANY }, (_, i) => spans[Math.floor((i * 0.618034 * spans.length) % spans.length)]);
+const some = Array.from(
+  { length: MANY },
+  (_, i) => spans[Math.floor((i * 0.618034 * spans.length) % spans.length)],
+);
 const perSpan = [];
 const perLayer = [];
 const perFill = [];
 for (let round = 0; round <= rounds; round++) {
-  const single = await time((context) => spanOrigin(context, layer, { counted: false }), some.map(unitOf), false);
-  const whole = await time((context) => layerOrigin(context, layer, { counted: false }), spans.map(unitOf), true);
-  const fill = await time((context) => spanOrigin(context, layer, { counted: false }), spans.map(unitOf), true);
+  const single = await time(
+    (context) => spanOrigin(context, layer, { counted: false }),
+    some.map(unitOf),
+    false,
+  );
+  const whole = await time(
+    (context) => layerOrigin(context, layer, { counted: false }),
+    spans.map(unitOf),
+    true,
+  );
+  const fill = await time(
+    (context) => spanOrigin(context, layer, { counted: false }),
+    spans.map(unitOf),
+    true,
+  );
   if (round === 0) continue; // The first warms the code up.
   perSpan.push(single / MANY);
   perLayer.push(whole / spans.length);
   perFill.push(fill / spans.length);
 }
 const [one, run, fill] = [perSpan, perLayer, perFill].map(median);
-console.log(`${spans.length} spans, ${(info.uncompressedSize / 2 ** 20).toFixed(0)} MiB of tar, ${info.encoding}`);
-console.log(`a span alone ${one.toFixed(2)} ms; in one run over the layer ${run.toFixed(2)} ms; in runs of neighbours ${fill.toFixed(2)} ms`);
-console.log(`one run over the layer costs as much as ${Math.round((100 * run) / one)} % of its spans alone, runs of neighbours ${Math.round((100 * fill) / one)} %`);
+console.log(
+  `${spans.length} spans, ${(info.uncompressedSize / 2 ** 20).toFixed(0)} MiB of tar, ${info.encoding}`,
+);
+console.log(
+  `a span alone ${one.toFixed(2)} ms; in one run over the layer ${run.toFixed(2)} ms; in runs of neighbours ${fill.toFixed(2)} ms`,
+);
+console.log(
+  `one run over the layer costs as much as ${Math.round((100 * run) / one)} % of its spans alone, runs of neighbours ${Math.round((100 * fill) / one)} %`,
+);
 await opened.close();
 process.exit(0);
