@@ -116,7 +116,7 @@ export class DirectoryFinder {
     this.followedBytes += target.length + 1;
     if (this.followedBytes <= MAX_FOLLOWED_BYTES) return;
     throw new ClipError('LIMIT', 'the image leads too many of its paths through symbolic links', {
-      hint: 'This is no ordinary image; docs/security.md lists the limits.',
+      hint: 'this is no ordinary image; docs/security.md lists the limits',
     });
   }
 }

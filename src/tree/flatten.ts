@@ -25,7 +25,7 @@ export function flatten(tree: FileTree): MergedNode[] {
       newPathBytes += tree.names.pathLength(slot);
       if (newPathBytes > MAX_NEW_PATH_BYTES) {
         throw new ClipError('LIMIT', 'the image has too many long paths whose directories no layer names', {
-          hint: 'This is no ordinary image; docs/security.md lists the limits.',
+          hint: 'this is no ordinary image; docs/security.md lists the limits',
         });
       }
       const above = nodes[places[tree.names.parent(slot)]!]!.path;

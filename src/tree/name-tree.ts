@@ -110,12 +110,12 @@ export class NameTree {
       throw new ClipError(
         'LIMIT',
         `the image has a path longer than ${this.limits.pathBytes} bytes: ${shown}…`,
-        { hint: 'Linux could not unpack it either: this is no ordinary image.' },
+        { hint: 'linux could not unpack it either: this is no ordinary image' },
       );
     }
     if (this.size >= this.limits.names) {
       throw new ClipError('LIMIT', `the image has more than ${this.limits.names} names`, {
-        hint: 'This is no ordinary image; docs/security.md lists the limits.',
+        hint: 'this is no ordinary image; docs/security.md lists the limits',
       });
     }
     if (this.size === this.capacity) this.grow();

@@ -157,7 +157,7 @@ function checkLength(walk: Walk, length: number): void {
   if (length <= MAX_RESOLVED_BYTES) return;
   const shown = escapeName(walk.asked.slice(0, 80) as ByteString);
   throw new ClipError('LIMIT', `a path is longer than ${MAX_RESOLVED_BYTES} bytes: ${shown}…`, {
-    hint: 'No file of an image has such a path.',
+    hint: 'no file of an image has such a path',
   });
 }
 

@@ -182,6 +182,6 @@ const ERRORS = new Map([
 
 function outOfMemory(): ClipError {
   return new ClipError('LIMIT', 'not enough memory to decode a zstd frame', {
-    hint: 'Its window takes up to 128 MiB: give clip more memory.',
+    hint: 'its window takes up to 128 MiB: give clip more memory',
   });
 }
