@@ -1,6 +1,18 @@
 // Markdown, JSON and SVG of what was measured.
 import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
+
+/** Commands as anyone would type them: from the checkout, with the temporary folder by its variable. */
+function withoutPlaces(text) {
+  return text
+    .replaceAll(`${process.execPath} ${root}/`, 'node ')
+    .replaceAll(`${root}/`, '')
+    .replaceAll(`${tmpdir()}/`, '$TMPDIR/');
+}
 
 const seconds = (value) => (value < 1 ? `${(value * 1000).toFixed(0)} ms` : `${value.toFixed(2)} s`);
 const megabytes = (value) => `${(value / 1e6).toFixed(1)} MB`;
@@ -8,7 +20,7 @@ const megabytes = (value) => `${(value / 1e6).toFixed(1)} MB`;
 export function writeReport(folder, { machine, image, sections, readers, scale }) {
   writeFileSync(
     join(folder, 'results.json'),
-    `${JSON.stringify({ machine, image, sections, readers, scale }, null, 1)}\n`,
+    withoutPlaces(`${JSON.stringify({ machine, image, sections, readers, scale }, null, 1)}\n`),
   );
   const lines = [
     '# Benchmarks',

@@ -110,7 +110,7 @@ export class NameTree {
       throw new ClipError(
         'LIMIT',
         `the image has a path longer than ${this.limits.pathBytes} bytes: ${shown}…`,
-        { hint: 'linux could not unpack it either: this is no ordinary image' },
+        { hint: 'no Linux could unpack it either: this is no ordinary image' },
       );
     }
     if (this.size >= this.limits.names) {
