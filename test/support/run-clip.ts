@@ -46,7 +46,14 @@ export function clip(
   const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('CLIP_'));
   return run(process.execPath, [join(root, 'bin/clip.js'), ...args], {
     ...options,
-    env: { ...Object.fromEntries(inherited), HOME: cacheDir, CLIP_CACHE_DIR: cacheDir, ...env },
+    env: {
+      ...Object.fromEntries(inherited),
+      HOME: cacheDir,
+      CLIP_CACHE_DIR: cacheDir,
+      // Newer Nodes keep compiled code below HOME: here that is the folder whose files are counted.
+      NODE_DISABLE_COMPILE_CACHE: '1',
+      ...env,
+    },
   });
 }
 
