@@ -12,6 +12,7 @@ require('../dist/bin/clip.cjs').main(process.argv);
 
 /** From Node 22.8 on, compiled code is kept between runs; in the user's own folder, for what lies there is executed. */
 function keepCompiled() {
+  // biome-ignore lint/style/useNodejsImportProtocol: a Node that is too old for `node:` must get as far as being told so
   const { enableCompileCache } = require('module');
   if (!enableCompileCache) return;
   const { HOME, XDG_CACHE_HOME } = process.env;

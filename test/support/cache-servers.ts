@@ -2,15 +2,14 @@
  * Real cache servers on loopback ports, for tests: Debian's redis-server, single and as a Cluster, nginx with DAV, and the npm
  * package @20minutes/s3rver, an S3 server that checks SigV4 signatures. Each runs in a folder that goes with it.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { run } from './run-clip.js';
+import { freePort, type ServerProcess, startServerProcess } from './server-process.js';
 
 type Cleanup = Pick<TestContext, 'after'>;
 
@@ -25,69 +24,41 @@ export interface CacheServer {
   restart(): Promise<void>;
 }
 
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return typeof address === 'object' && address ? address.port : 0;
+interface ServerOptions {
+  program: string;
+  url: string;
+  /** A folder that holds what the server needs; it is removed once the server is gone. */
+  cwd: string;
+  port: number;
+  args: string[];
 }
 
-function folderFor(t: Cleanup): string {
-  const folder = mkdtempSync(join(tmpdir(), 'clip-server-'));
-  t.after(() => rmSync(folder, { recursive: true, force: true }));
-  return folder;
-}
-
-async function startServer(
-  t: Cleanup,
-  options: { program: string; args: string[]; port: number; url: string; cwd: string },
-): Promise<CacheServer> {
-  const { program, args, port, url, cwd } = options;
-  let child: ChildProcess;
-  let gone: Promise<unknown>;
-  let said = '';
-
-  async function start(): Promise<void> {
-    child = spawn(program, args, { cwd, stdio: ['ignore', 'pipe', 'pipe'] });
-    for (const stream of [child.stdout, child.stderr]) {
-      stream?.on('data', (chunk: Buffer) => {
-        said = (said + chunk.toString()).slice(-2000);
-      });
-    }
-    gone = new Promise((resolve) => child.once('close', resolve));
-    for (let i = 0; i < 500; i++) {
-      if (await answers(port)) return;
-      if (child.exitCode !== null) break;
-      await sleep(20);
-    }
-    throw new Error(`${program} does not start: ${said}`);
-  }
-
-  async function stop(): Promise<void> {
-    child.kill('SIGKILL');
-    await gone;
-  }
-
-  await start();
-  t.after(stop);
-  return { url, port, kill: (signal) => child.kill(signal), stop, restart: start };
-}
-
-function answers(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1');
-    socket.on('connect', () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.on('error', () => resolve(false));
+async function startServer(t: Cleanup, { url, ...options }: ServerOptions): Promise<CacheServer> {
+  let server: ServerProcess | undefined;
+  // One hook for both: a server that is still up would write into the folder while that is removed.
+  t.after(async () => {
+    await server?.stop();
+    rmSync(options.cwd, { recursive: true, force: true });
   });
+  server = await startServerProcess(options);
+  return {
+    url,
+    port: options.port,
+    kill: (signal) => server?.kill(signal),
+    stop: async () => server?.stop(),
+    async restart() {
+      server = await startServerProcess(options);
+    },
+  };
+}
+
+function makeFolder(): string {
+  return mkdtempSync(join(tmpdir(), 'clip-server-'));
 }
 
 /** Debian's redis-server. `extra`: its own options, such as `['--maxmemory', '8mb']`. */
 export async function startRedis(t: Cleanup, extra: string[] = []): Promise<CacheServer> {
-  const cwd = folderFor(t);
+  const cwd = makeFolder();
   const port = await freePort();
   const args = ['--port', `${port}`, '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', ...extra];
   return startServer(t, { program: 'redis-server', args, port, url: `redis://127.0.0.1:${port}`, cwd });
@@ -123,7 +94,7 @@ export async function startNginx(
   t: Cleanup,
   { login }: { login?: string } = {},
 ): Promise<CacheServer & { root: string }> {
-  const cwd = folderFor(t);
+  const cwd = makeFolder();
   const port = await freePort();
   const root = join(cwd, 'files');
   mkdirSync(join(root, 'cache'), { recursive: true });
@@ -174,11 +145,14 @@ export interface S3Server {
 /** An S3 server in this process, with one bucket. */
 export async function startS3(t: Cleanup): Promise<S3Server> {
   const S3 = createRequire(import.meta.url)('@20minutes/s3rver') as new (options: object) => S3rver;
-  const folder = folderFor(t);
+  const folder = makeFolder();
   const configureBuckets = [{ name: 'spans' }];
   const server = new S3({ port: 0, address: '127.0.0.1', silent: true, directory: folder, configureBuckets });
+  t.after(async () => {
+    await server.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
   const { port } = await server.run();
-  t.after(() => server.close());
   return {
     port,
     url: 's3://spans/team a/(1)',

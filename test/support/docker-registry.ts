@@ -10,11 +10,11 @@
 import { execFile, type SpawnOptions, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
 import { makeCertificate } from './certificate.js';
+import { freePort, startServerProcess } from './server-process.js';
 
 export interface DockerRegistry {
   /** `127.0.0.1:PORT`. */
@@ -59,19 +59,18 @@ export async function startDockerRegistry(options: DockerRegistryOptions = {}): 
   }
   const config = join(folder, 'config.yml');
   await writeFile(config, `${lines.join('\n')}\n`);
-  const child = spawn('docker-registry', ['serve', config], {
-    stdio: 'ignore',
+  const server = await startServerProcess({
+    program: 'docker-registry',
+    args: ['serve', config],
+    port,
     env: { PATH: process.env.PATH ?? '' },
   });
-  const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
-  await waitForPort(port, () => child.exitCode !== null);
   return {
     host,
     certificate: certificate?.cert,
     data: join(folder, 'data'),
     async stop() {
-      child.kill('SIGTERM');
-      await exited;
+      await server.stop();
       await rm(folder, { recursive: true, force: true });
     },
   };
@@ -114,28 +113,4 @@ export function run(program: string, args: string[], options: SpawnOptions = {})
       else reject(new Error(`${program} ${args.join(' ')}: status ${status}: ${errors}`));
     });
   });
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise<void>((resolve) => server.close(() => resolve()));
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
-}
-
-export async function waitForPort(port: number, dead: () => boolean): Promise<void> {
-  const { connect } = await import('node:net');
-  for (let tries = 0; tries < 200; tries++) {
-    if (dead()) throw new Error('the server ended at once');
-    const open = await new Promise<boolean>((resolve) => {
-      const socket = connect(port, '127.0.0.1');
-      socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
-      socket.once('connect', () => socket.destroy());
-    });
-    if (open) return;
-    await new Promise((resolve) => setTimeout(resolve, 25));
-  }
-  throw new Error('the server did not start');
 }

@@ -3,11 +3,11 @@
  * registry's files, knows ranges, and refuses an Authorization header as object stores do.
  */
 
-import { spawn } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeCertificate } from './certificate.js';
-import { type DockerRegistry, freePort, waitForPort } from './docker-registry.js';
+import type { DockerRegistry } from './docker-registry.js';
+import { freePort, startServerProcess } from './server-process.js';
 
 export interface Nginx {
   /** `127.0.0.1:PORT`. */
@@ -25,7 +25,7 @@ export async function startNginx(registry: DockerRegistry, folder: string): Prom
     .join(' ');
   const config = `
     ${process.getuid?.() === 0 ? 'user root;' : ''}
-    daemon off; worker_processes 1; pid ${join(folder, 'nginx.pid')}; error_log ${join(folder, 'error.log')};
+    daemon off; master_process off; pid ${join(folder, 'nginx.pid')}; error_log ${join(folder, 'error.log')};
     events {}
     http {
       access_log off; ${temporary}
@@ -46,15 +46,10 @@ export async function startNginx(registry: DockerRegistry, folder: string): Prom
     }`;
   const path = join(folder, 'nginx.conf');
   await writeFile(path, config);
-  const child = spawn('nginx', ['-c', path, '-p', folder], { stdio: 'ignore' });
-  const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
-  await waitForPort(port, () => child.exitCode !== null);
+  const server = await startServerProcess({ program: 'nginx', args: ['-c', path, '-p', folder], port });
   return {
     host: `127.0.0.1:${port}`,
     certFile,
-    async stop() {
-      child.kill('SIGTERM');
-      await exited;
-    },
+    stop: () => server.stop(),
   };
 }

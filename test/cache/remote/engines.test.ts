@@ -1,16 +1,10 @@
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { test } from 'node:test';
-import {
-  freePort,
-  redisCli,
-  startNginx,
-  startRedis,
-  startRedisCluster,
-  startS3,
-} from '../../support/cache-servers.js';
+import { redisCli, startNginx, startRedis, startRedisCluster, startS3 } from '../../support/cache-servers.js';
 import { needs } from '../../support/needs.js';
 import { countOf, makeValues, type RemoteOptions, remoteTier, worker } from '../../support/remote.js';
+import { freePort } from '../../support/server-process.js';
 
 const values = makeValues(24, 200_000);
 

@@ -3,9 +3,10 @@ import { readdirSync, truncateSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { freePort, startNginx, startRedis, startRedisCluster } from '../../support/cache-servers.js';
+import { startNginx, startRedis, startRedisCluster } from '../../support/cache-servers.js';
 import { needs } from '../../support/needs.js';
 import { countOf, makeValues, worker } from '../../support/remote.js';
+import { freePort } from '../../support/server-process.js';
 
 const values = makeValues(60, 100_000);
 const { units } = values;
