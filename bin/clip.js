@@ -7,19 +7,22 @@ if (major < 20 || (major === 20 && (minor < 18 || (minor === 18 && patch < 1))))
   );
   process.exit(1);
 }
-keepCompiled();
-require('../dist/bin/clip.cjs').main(process.argv);
+const { createLoader } = require('./compiled.js');
+const load = createLoader({ folder: compiledFolder(), command: commandOf(process.argv[2]) });
+load(require.resolve('../dist/bin/clip.cjs')).main(process.argv);
 
-/** From Node 22.8 on, compiled code is kept between runs; in the user's own folder, for what lies there is executed. */
-function keepCompiled() {
-  // biome-ignore lint/style/useNodejsImportProtocol: a Node that is too old for `node:` must get as far as being told so
-  const { enableCompileCache } = require('module');
-  if (!enableCompileCache) return;
-  const { HOME, XDG_CACHE_HOME } = process.env;
+/** In the user's own cache, whatever --cache-dir says: what lies there is executed. */
+function compiledFolder() {
+  const { HOME, XDG_CACHE_HOME, NODE_DISABLE_COMPILE_CACHE } = process.env;
   const base = isAbsolute(XDG_CACHE_HOME) ? XDG_CACHE_HOME : `${HOME}/.cache`;
-  if (isAbsolute(base)) enableCompileCache(`${base}/clip/compiled`);
+  if (NODE_DISABLE_COMPILE_CACHE || !isAbsolute(base)) return undefined;
+  return `${base}/clip/compiled/${process.version}-${process.arch}`;
 }
 
 function isAbsolute(path) {
   return path !== undefined && path[0] === '/';
+}
+
+function commandOf(word) {
+  return /^[a-z]{1,16}$/.test(word) ? word : 'clip';
 }

@@ -2,8 +2,9 @@
 // modules, and what a command does not use is only skimmed over (docs/performance.md has the numbers). The library keeps its
 // modules. commander and undici's connection pool are taken in, with their licences beside; the pool has a file of its own, which
 // a warm read does not load. Workers and the wasm module are still found in dist/src.
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import promises from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
@@ -13,21 +14,39 @@ const dist = join(root, 'dist');
 const out = join(dist, 'bin');
 const POOL = 'undici/lib/dispatcher/pool.js';
 
-/** What the modules ask of `import.meta` they get as if they still lay where tsc put them. */
+/** What the modules ask of `import.meta` they get as if they still lay where tsc put them; bin/compiled.js gives `__import`. */
 const moduleUrls = {
   name: 'module-urls',
   setup(builder) {
     builder.onLoad({ filter: /[\\/]dist[\\/]src[\\/].*\.js$/ }, async ({ path }) => {
-      const text = await readFile(path, 'utf8');
-      if (!text.includes('import.meta')) return undefined;
+      const text = await promises.readFile(path, 'utf8');
       const from = JSON.stringify(relative(out, path).replaceAll('\\', '/'));
       const contents = text
         .replaceAll('const require = createRequire(import.meta.url);', '')
         .replaceAll('createRequire(import.meta.url)', 'require')
         .replaceAll('import.meta.resolve(', '__resolve(')
+        .replaceAll(/\bimport\('(node:[^']+)'\)/g, "Promise.resolve(require('$1'))")
+        .replaceAll(/\bimport\((?!'\.)/g, '__import(')
         .replaceAll('import.meta.url', `new URL(${from}, __here).href`);
       return { contents, loader: 'js' };
     });
+  },
+};
+
+/** node:fs/promises costs 2 ms to load, and a warm read calls nothing of it. */
+const lazyPromises = {
+  name: 'lazy-promises',
+  setup(builder) {
+    const name = 'node:fs/promises';
+    builder.onResolve({ filter: new RegExp(`^${name}$`) }, ({ namespace }) =>
+      namespace === 'lazy' ? { path: name, external: true } : { path: name, namespace: 'lazy' },
+    );
+    builder.onLoad({ filter: /./, namespace: 'lazy' }, () => ({
+      contents: Object.keys(promises)
+        .filter((key) => typeof promises[key] === 'function')
+        .map((key) => `exports.${key} = (...args) => require('${name}').${key}(...args);`)
+        .join('\n'),
+    }));
   },
 };
 
@@ -43,12 +62,27 @@ const packages = {
   },
 };
 
+/** commander starts programs for subcommands of another kind than ours; node:child_process and node:net cost 1 ms to load. */
+const lazyChildProcess = {
+  name: 'lazy-child-process',
+  setup(builder) {
+    builder.onLoad({ filter: /commander[\\/]lib[\\/]command\.js$/ }, async ({ path }) => {
+      const text = await promises.readFile(path, 'utf8');
+      const eager = "const childProcess = require('node:child_process')";
+      if (!text.includes(eager)) throw new Error('commander loads node:child_process in another way now');
+      const lazy =
+        "const childProcess = { spawn: (...args) => require('node:child_process').spawn(...args) }";
+      return { contents: text.replace(eager, lazy) };
+    });
+  },
+};
+
 /** HTTP/2 is not asked for, and node:http2 costs 3 ms to load. */
 const lazyHttp2 = {
   name: 'lazy-http2',
   setup(builder) {
     builder.onLoad({ filter: /undici[\\/]lib[\\/]dispatcher[\\/]client\.js$/ }, async ({ path }) => {
-      const text = await readFile(path, 'utf8');
+      const text = await promises.readFile(path, 'utf8');
       const eager = "const connectH2 = require('./client-h2.js')";
       if (!text.includes(eager)) throw new Error('undici loads HTTP/2 in another way now');
       return {
@@ -71,23 +105,33 @@ const common = {
   logLevel: 'warning',
   absWorkingDir: root,
 };
-const program = await build({
-  ...common,
-  entryPoints: [join(dist, 'src/cli/main.js')],
-  outfile: join(out, 'clip.cjs'),
-  plugins: [moduleUrls, packages],
-  banner: {
-    js: 'const __here=require("node:url").pathToFileURL(__filename),__resolve=(name)=>require("node:url").pathToFileURL(require.resolve(name)).href;',
-  },
-});
-const pool = await build({
-  ...common,
-  entryPoints: [join(root, 'node_modules', POOL)],
-  outfile: join(out, 'pool.cjs'),
-  plugins: [lazyHttp2],
-});
+/** Bundles one file, with a first line that tells one content from another. */
+async function bundle(name, options) {
+  const { outputFiles, metafile } = await build({ ...common, ...options, write: false });
+  const [{ text: unicode }] = outputFiles;
+  // The loader reads ASCII. esbuild escapes what is not, but for regular expressions.
+  const text = unicode.replace(
+    /[^\0-\x7f]/g,
+    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+  mkdirSync(out, { recursive: true });
+  // As bin/compiled.js takes it: a function, so that nothing has to be put around the text of every start.
+  const identity = createHash('sha256').update(text).digest('hex');
+  const wrapped = `(function(exports,require,module,__filename,__dirname,__import){//${identity}\n${text}})\n`;
+  writeFileSync(join(out, name), wrapped);
+  return Object.keys(metafile.inputs);
+}
 
-const inputs = Object.keys({ ...program.metafile.inputs, ...pool.metafile.inputs });
+const inputs = [
+  ...(await bundle('clip.cjs', {
+    entryPoints: [join(dist, 'src/cli/main.js')],
+    plugins: [moduleUrls, lazyPromises, packages, lazyChildProcess],
+    banner: {
+      js: 'const __here=require("node:url").pathToFileURL(__filename),__resolve=(name)=>require("node:url").pathToFileURL(require.resolve(name)).href;',
+    },
+  })),
+  ...(await bundle('pool.cjs', { entryPoints: [join(root, 'node_modules', POOL)], plugins: [lazyHttp2] })),
+];
 const names = new Set(inputs.map((input) => /node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(input)?.[1]));
 names.delete(undefined);
 const notices = [...names].sort().map((name) => {

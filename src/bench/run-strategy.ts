@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { openImage } from '../build/open-image.js';
 import type { OpenOptions } from '../build/options.js';
+import { now } from '../clock.js';
 import { fanOut } from '../observer.js';
 import type { ImageReader } from '../read/reader.js';
 import { createReceipt } from '../read/receipt.js';
@@ -65,13 +66,13 @@ async function readFiles(reader: ImageReader, strategy: string, scenario: Scenar
   const { observer, signal } = options;
   const samples = new Float64Array(nodes.length);
   const digests = new Array<string>(nodes.length);
-  const began = performance.now();
+  const began = now();
   let breath = began;
   await inParallel(nodes.length, concurrency, async (i) => {
     signal?.throwIfAborted();
-    const start = performance.now();
+    const start = now();
     const bytes = await reader.readAll(nodes[i]!, signal ? { signal } : {});
-    samples[i] = performance.now() - start;
+    samples[i] = now() - start;
     digests[i] = createHash('sha256').update(bytes).digest('hex');
     observer.emit({
       type: 'progress',
@@ -81,12 +82,12 @@ async function readFiles(reader: ImageReader, strategy: string, scenario: Scenar
       unit: 'files',
     });
     // Warm reads wait for nothing: signals and the progress bar need a turn of the event loop now and then.
-    if (performance.now() - breath > 20) {
-      breath = performance.now();
+    if (now() - breath > 20) {
+      breath = now();
       await setImmediate();
     }
   });
-  return { samples, digests, elapsedSeconds: (performance.now() - began) / 1000 };
+  return { samples, digests, elapsedSeconds: (now() - began) / 1000 };
 }
 
 /** Runs `work` for 0 … count − 1, at most `width` at once; stops handing out work at the first failure and throws it. */

@@ -1,3 +1,4 @@
+import { now } from '../clock.js';
 import type { ImageIndex } from '../format/image-index.js';
 import type { LayerInfo } from '../format/model.js';
 import { openSource } from '../source/open.js';
@@ -41,7 +42,7 @@ export interface BuildIntoFileOptions extends OpenOptions {
 
 /** Resolves, scans, merges and writes. Nothing is left behind where it fails. */
 export async function buildIntoFile(source: ImageSource, options: BuildIntoFileOptions): Promise<BuiltIndex> {
-  const started = performance.now();
+  const started = now();
   const { name, store, spacing, platform, scanObserver: observer, signal } = options;
   const cancel = signal && { signal };
   const image = await resolveImage(source, {
@@ -106,5 +107,5 @@ function summary(index: ImageIndex, manifestDigest: string, image: { name: strin
 }
 
 function elapsed(started: number): { seconds: number } {
-  return { seconds: (performance.now() - started) / 1000 };
+  return { seconds: (now() - started) / 1000 };
 }

@@ -1,10 +1,10 @@
+import { existsSync } from 'node:fs';
 import { ClipError, isClipError } from '../errors.js';
 import type { ImageRef } from '../reference/image-ref.js';
 import { printImage } from '../reference/print-image.js';
 import { locateManifest } from '../source/resolve-image.js';
 import type { ImageSource } from '../source/source.js';
 import type { DiscoveredIndex } from './discover-index.js';
-import { exists } from './exists.js';
 import type { OpenOptions } from './options.js';
 import { openIndexStore } from './store.js';
 
@@ -57,7 +57,7 @@ async function find<T>(
     const pin = options.index.startsWith('sha256:') ? options.index : undefined;
     if (path && (!pin || (await identityOf(path)) === pin)) return { path, origin: 'store' };
     const mixed = digest && store.mixedPath(digest, spacing);
-    if (mixed && options.index !== 'local' && (await exists(mixed))) {
+    if (mixed && options.index !== 'local' && existsSync(mixed)) {
       if (!pin || (await identityOf(mixed)) === pin) return { path: mixed, origin: 'mixed' };
     }
     if (digest && options.index !== 'local') {

@@ -16,7 +16,7 @@ export interface ImagePlatforms {
 
 /** The platforms that an image is there for; no index is built. Throws what opening the source and its documents throw. */
 export async function listImagePlatforms(target: string, options: OpenOptions): Promise<ImagePlatforms> {
-  if (await isIndexTarget(target)) {
+  if (isIndexTarget(target)) {
     const image = await openImage(target, options);
     try {
       return await ask(await image.source(), options);

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { dirname, isAbsolute, join } from 'node:path';
 import { ClipError, isClipError } from '../errors.js';
@@ -8,7 +9,6 @@ import { parseImage } from '../reference/parse-image.js';
 import { openSource } from '../source/open.js';
 import type { ImageSource } from '../source/source.js';
 import { withDefaults } from './default-options.js';
-import { exists } from './exists.js';
 import { findOrBuildIndex, type LocalIndex, type RemoteIndex } from './find-index.js';
 import { openCache } from './image-cache.js';
 import { isIndexTarget } from './index-target.js';
@@ -28,7 +28,7 @@ import { sourceOptions } from './source-options.js';
 export async function openImage(target: string, given: Partial<OpenOptions> = {}): Promise<OpenedImage> {
   const options = withDefaults(given);
   options.signal?.throwIfAborted();
-  return (await isIndexTarget(target)) ? openFileTarget(target, options) : openNamedImage(target, options);
+  return isIndexTarget(target) ? openFileTarget(target, options) : openNamedImage(target, options);
 }
 
 async function openFileTarget(path: string, options: OpenOptions): Promise<OpenedImage> {
@@ -44,7 +44,7 @@ async function openFileTarget(path: string, options: OpenOptions): Promise<Opene
       }
       const image = parseImage(from);
       const base = options.source === undefined ? dirname(path) : '.';
-      return openSource(await besideIndex(image, base), sourceOptions(options));
+      return openSource(besideIndex(image, base), sourceOptions(options));
     });
     return await opened({ index, indexPath: path, origin: 'file', source }, options);
   } catch (error) {
@@ -142,8 +142,8 @@ function requireIdentity(index: ImageIndex, { index: wanted }: OpenOptions, path
 }
 
 /** A relative path that an index names is looked for beside the index first, then in the current folder. */
-async function besideIndex(image: ImageRef, folder: string): Promise<ImageRef> {
+function besideIndex(image: ImageRef, folder: string): ImageRef {
   if (!('path' in image) || isAbsolute(image.path)) return image;
   const beside = join(folder, image.path);
-  return (await exists(beside)) ? { ...image, path: beside } : image;
+  return existsSync(beside) ? { ...image, path: beside } : image;
 }

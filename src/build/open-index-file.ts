@@ -5,7 +5,7 @@ import { openFileSource } from './byte-source.js';
 
 /** Opens a local index file. Throws INDEX_NOT_FOUND, CORRUPT_INDEX, NEWER_INDEX. */
 export async function openIndexFile(path: string): Promise<ImageIndex> {
-  const bytes = await openFileSource(path);
+  const bytes = openFileSource(path);
   try {
     return await openIndex(bytes);
   } catch (error) {

@@ -104,7 +104,7 @@ async function fetchInto(
   await writeFileWhole(path, blobsOf(source, found, { hint: printImage(image), options }), {
     signal,
     async check(temporary) {
-      const file = await openFileSource(temporary);
+      const file = openFileSource(temporary);
       try {
         size = file.size;
         const index = await openIndex(file);

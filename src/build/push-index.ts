@@ -55,8 +55,8 @@ export async function pushIndex(
   target: string,
   options: OpenOptions & { image?: string },
 ): Promise<PushedIndex> {
-  const isFile = await isIndexTarget(target);
-  const file = await openFileSource(isFile ? target : await indexOfImage(target, options));
+  const isFile = isIndexTarget(target);
+  const file = openFileSource(isFile ? target : await indexOfImage(target, options));
   try {
     const index = await openIndex(file);
     if (options.index.startsWith('sha256:') && index.identity !== options.index) {

@@ -1,3 +1,4 @@
+import { now } from '../clock.js';
 import { isClipError } from '../errors.js';
 import type { Observer } from '../observer.js';
 import type { Descriptor } from '../oci/descriptor.js';
@@ -25,7 +26,7 @@ export async function scanLayer(
 ): Promise<Uint8Array> {
   const { descriptor, diffId } = layer;
   const { digest, size } = descriptor;
-  const started = performance.now();
+  const started = now();
   const scan = pool.open({ digest, size, diffId, spacing });
   const blob = verifiedBlob(source, descriptor, { observer, ...(signal && { signal }) });
   observer.emit({ type: 'inflate-start', unit: 'layer', layer: digest, key: digest });
@@ -39,7 +40,7 @@ export async function scanLayer(
       observer.emit({ type: 'progress', task: digest, done, total: size, unit: 'bytes' });
     }
     const { section, uncompressedSize } = await scan.end();
-    const seconds = (performance.now() - started) / 1000;
+    const seconds = (now() - started) / 1000;
     observer.emit({
       type: 'inflate',
       unit: 'layer',

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FORMAT_MAJOR, FORMAT_MINOR } from '../format/limits.js';
 import type { SectionStore } from './build-index.js';
-import { exists } from './exists.js';
 import { writeFileWhole } from './write-file.js';
 
 /**
@@ -43,7 +43,7 @@ export function openIndexStore(cacheDir: string): IndexStore {
     mixedPath,
     async find(digest, spacing) {
       const path = indexPath(digest, spacing);
-      if (await exists(path)) return path;
+      if (existsSync(path)) return path;
       const names = await readdir(root).catch(() => []);
       const [prefix, suffix] = [`${digest.replace(':', '-')}-`, `-v${FORMAT_MAJOR}.${FORMAT_MINOR}.clip`];
       const other = names.sort().find((name) => name.startsWith(prefix) && name.endsWith(suffix));

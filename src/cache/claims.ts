@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { lstatSync, lutimesSync, readFileSync, readlinkSync, symlinkSync, unlinkSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { now } from '../clock.js';
 import { errnoOf } from './disk-files.js';
 import { makeFolder } from './make-folder.js';
 
@@ -89,15 +90,15 @@ export function createClaims(spans: string, { silentMs = SILENT_MS } = {}): Clai
 
   /** Whether a claim of another process is void. Looks at the process rarely, at the heartbeat each time. */
   function isVoid(name: string, path: string, mtimeMs: number): boolean {
-    const now = performance.now();
+    const time = now();
     const seen = watched.get(name);
     if (seen?.mtimeMs !== mtimeMs) {
-      watched.set(name, { mtimeMs, changedAt: now, lookedAt: now });
+      watched.set(name, { mtimeMs, changedAt: time, lookedAt: time });
       return isGone(holderOf(path));
     }
-    if (now - seen.changedAt > silentMs) return true;
-    if (now - seen.lookedAt < LOOK_MS) return false;
-    seen.lookedAt = now;
+    if (time - seen.changedAt > silentMs) return true;
+    if (time - seen.lookedAt < LOOK_MS) return false;
+    seen.lookedAt = time;
     return isGone(holderOf(path));
   }
 

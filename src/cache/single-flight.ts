@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { now } from '../clock.js';
 import type { Claims } from './claims.js';
 
 /** What a process claims before it fetches a unit: the unit itself, or all that the same decoder run yields. */
@@ -67,7 +68,7 @@ export async function fetchOnce<U>(units: readonly U[], options: FetchOnceOption
   }
 
   if (mine.length > 0) begin(fetch(mine));
-  const began = performance.now();
+  const began = now();
   let pause = FIRST_LOOK;
   try {
     while (others.length > 0 && failed === undefined) {
@@ -76,7 +77,7 @@ export async function fetchOnce<U>(units: readonly U[], options: FetchOnceOption
       const still: U[] = [];
       const taken: U[] = [];
       const late: U[] = [];
-      const waited = performance.now() - began;
+      const waited = now() - began;
       for (const unit of others) {
         const { name, bytes } = claimOf(unit);
         let how: 'answered' | 'taken' | 'late';

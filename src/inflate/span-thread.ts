@@ -1,6 +1,7 @@
 // Worker thread: inflates gzip spans and computes their SHA-256, which the cache holds against the index's.
 import { hash } from 'node:crypto';
 import { parentPort } from 'node:worker_threads';
+import { now } from '../clock.js';
 import { packError } from '../sent-error.js';
 import { inflateGzipSpanInto } from './gzip/resume.js';
 import type { FromSpanThread, SpanJob } from './span-messages.js';
@@ -9,9 +10,9 @@ const port = parentPort!;
 
 port.on('message', ({ id, span, context, compressed, target }: SpanJob) => {
   try {
-    const started = performance.now();
+    const started = now();
     const value = inflateGzipSpanInto(target, { span, context, compressed });
-    const seconds = (performance.now() - started) / 1000;
+    const seconds = (now() - started) / 1000;
     const digest = hash('sha256', value, 'hex');
     send({ type: 'done', id, value, digest, seconds, compressed }, [value.buffer, compressed.buffer]);
   } catch (error) {

@@ -1,4 +1,6 @@
 /** Adds up the time between `resume` and `pause`: what a decoder took, without what its output was then used for. */
+import { now } from '../clock.js';
+
 export interface DecoderClock {
   resume(): void;
   pause(): void;
@@ -11,11 +13,11 @@ export function createDecoderClock(): DecoderClock {
   let total = 0;
   return {
     resume() {
-      started ??= performance.now();
+      started ??= now();
     },
     pause() {
       if (started === undefined) return;
-      total += performance.now() - started;
+      total += now() - started;
       started = undefined;
     },
     take() {

@@ -1,3 +1,4 @@
+import { now } from '../clock.js';
 import type { ClipEvent, Observer, Tier } from '../observer.js';
 
 /** What reads cost, in the fields and the order of the contract (design, section 2; docs/cli.md). */
@@ -35,8 +36,8 @@ export interface Receipt extends Observer {
   toJSON(): ReceiptFields;
 }
 
-export function createReceipt(now: () => number = () => performance.now()): Receipt {
-  const started = now();
+export function createReceipt(clock: () => number = now): Receipt {
+  const started = clock();
   const hits: Record<Tier, number> = { memory: 0, disk: 0, remote: 0 };
   const remote = { gets: 0, puts: 0, bytes: 0, errors: 0 };
   const scan = { inflates: 0, bytes: 0, requests: 0, fetchedBytes: 0 };
@@ -124,7 +125,7 @@ export function createReceipt(now: () => number = () => performance.now()): Rece
         remote: { ...remote },
         corrupt: sums.corrupt,
         scan: { ...scan },
-        elapsedSeconds: (now() - started) / 1000,
+        elapsedSeconds: (clock() - started) / 1000,
       };
     },
   };

@@ -1,3 +1,4 @@
+import { now } from '../clock.js';
 import type { Span } from '../format/model.js';
 import { layerInfo, type ReadContext } from './context.js';
 import type { OpenThreads } from './decoders.js';
@@ -35,10 +36,10 @@ export function createSpanWork(context: ReadContext, layer: number, options: Spa
     begun(span);
     const { inflateSpan } = await context.decoders();
     await turn();
-    const started = performance.now();
+    const started = now();
     const answer = inflateSpan(info.encoding, span, spanContext, compressed);
     const value = answer instanceof Promise ? await answer : answer;
-    ended(span, (performance.now() - started) / 1000);
+    ended(span, (now() - started) / 1000);
     deliverSpan(context, layer, { span, value });
   }
 

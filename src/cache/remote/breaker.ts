@@ -2,6 +2,8 @@
  * A circuit breaker: after failures it says no for a while, then lets one attempt through, and goes on if that succeeds. The
  * pause doubles with each failed attempt.
  */
+import { now as monotonic } from '../../clock.js';
+
 export interface Breaker {
   /** Whether an attempt may be made now. A true in the open state is the probe, and wants `ok`, `fail` or `cancel`. */
   allows(): boolean;
@@ -23,7 +25,7 @@ export interface BreakerOptions {
 }
 
 export function createBreaker(options: BreakerOptions = {}): Breaker {
-  const { failures = 3, firstPause = 1000, maxPause = 30_000, now = () => performance.now() } = options;
+  const { failures = 3, firstPause = 1000, maxPause = 30_000, now = monotonic } = options;
   let failed = 0;
   let pause = firstPause;
   let openUntil: number | undefined;

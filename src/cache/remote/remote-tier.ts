@@ -1,3 +1,4 @@
+import { now } from '../../clock.js';
 import { escapeText } from '../../escape.js';
 import type { Observer } from '../../observer.js';
 import { type CacheTier, isKey } from '../tier.js';
@@ -97,8 +98,8 @@ export function createRemoteTier(options: RemoteTierOptions): CacheTier & { read
     await gate.enter();
     try {
       if (!reads.allows()) return undefined;
-      const began = performance.now();
-      const seconds = () => (performance.now() - began) / 1000;
+      const began = now();
+      const seconds = () => (now() - began) / 1000;
       try {
         const value = await withDeadline(timeout, async (until) => (await open()).get(key, length, until));
         reads.ok();
@@ -126,8 +127,8 @@ export function createRemoteTier(options: RemoteTierOptions): CacheTier & { read
 
   async function store(key: string, value: Uint8Array): Promise<void> {
     if (!writes.allows()) return dropped('the remote cache is not taking writes');
-    const began = performance.now();
-    const seconds = () => (performance.now() - began) / 1000;
+    const began = now();
+    const seconds = () => (now() - began) / 1000;
     try {
       const limit = Math.max(WRITE_TIMEOUT, timeout);
       const stored = await withDeadline(limit, async (until) => {

@@ -1,5 +1,6 @@
 import { type Verification, verifyImage } from '../../build/verify-image.js';
 import { failureOf, type Problem } from '../../build/verify-report.js';
+import { now } from '../../clock.js';
 import type { Context } from '../context.js';
 import type { Input, VERIFY_FLAGS } from '../definitions.js';
 import { counted, formatSize } from '../units.js';
@@ -7,7 +8,7 @@ import { counted, formatSize } from '../units.js';
 /** `clip verify`: proves an index against its image and reads every file. Ends with the error of what does not hold. */
 export async function run(context: Context, { args, flags }: Input<typeof VERIFY_FLAGS>): Promise<void> {
   const target = args[0]!;
-  const started = performance.now();
+  const started = now();
   const image = await context.open(target);
   const { observer, signal, stdout } = context;
   const { scanObserver } = context.openOptions;
@@ -17,7 +18,7 @@ export async function run(context: Context, { args, flags }: Input<typeof VERIFY
     signal,
     ...(flags.json ? {} : { onProblem: (problem) => void stdout.print(`${problemLine(problem)}\n`) }),
   });
-  const seconds = (performance.now() - started) / 1000;
+  const seconds = (now() - started) / 1000;
   const { index, indexPath } = image;
   if (flags.json) {
     const { problems, ...looked } = result;

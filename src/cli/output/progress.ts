@@ -4,6 +4,7 @@
  */
 
 import type { MultiBar, Options, SingleBar } from 'cli-progress';
+import { now } from '../../clock.js';
 import type { ClipEvent, Observer } from '../../observer.js';
 import { formatSize } from '../units.js';
 import { writeStderr } from './stderr.js';
@@ -57,9 +58,9 @@ export function createProgress(): Progress {
     emit(event) {
       if (event.type !== 'progress' || stopped) return;
       tasks.set(event.task, event);
-      if (began === 0) began = performance.now();
+      if (began === 0) began = now();
       if (multi) draw(event);
-      else if (performance.now() - began > PATIENCE) void show();
+      else if (now() - began > PATIENCE) void show();
       if (event.total === undefined || event.done < event.total) return;
       if ([...tasks.values()].every((task) => task.total !== undefined && task.done >= task.total)) clear();
     },

@@ -17,10 +17,12 @@ export async function lookAtTerminal(env: NodeJS.ProcessEnv): Promise<Terminal> 
   return { stdout, stderr, stdoutColour: stdout && colour, stderrColour: stderr && colour };
 }
 
-/** node:tty costs 2.5 ms to load, so it is asked only about what can be a terminal. */
+/** node:tty costs 2.5 ms to load, so it is asked only about what can be a terminal: a character device that is not /dev/null. */
 async function isTerminal(fd: number): Promise<boolean> {
   try {
-    if (!fs.fstatSync(fd).isCharacterDevice()) return false;
+    const device = fs.fstatSync(fd);
+    if (!device.isCharacterDevice()) return false;
+    if (device.rdev === fs.statSync('/dev/null', { throwIfNoEntry: false })?.rdev) return false;
   } catch {
     return false;
   }
