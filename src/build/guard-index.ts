@@ -14,6 +14,15 @@ export function guardIndex(index: ImageIndex, onCorrupt: () => Promise<void>): I
     }
   }
 
+  async function* watchedAll<T>(reading: AsyncIterable<T>): AsyncGenerator<T> {
+    try {
+      yield* reading;
+    } catch (error) {
+      await tell(error);
+      throw error;
+    }
+  }
+
   async function tell(error: unknown): Promise<void> {
     if (told || !isClipError(error, 'CORRUPT_INDEX')) return;
     told = true;
@@ -34,14 +43,8 @@ export function guardIndex(index: ImageIndex, onCorrupt: () => Promise<void>): I
     describe: () => watched(index.describe()),
     lookup: (path) => watched(index.lookup(path)),
     children: (path) => watched(index.children(path)),
-    async *walk(path) {
-      try {
-        yield* index.walk(path);
-      } catch (error) {
-        await tell(error);
-        throw error;
-      }
-    },
+    walk: (path) => watchedAll(index.walk(path)),
+    paths: (path) => watchedAll(index.paths(path)),
     spans: (layer, offset, length) => watched(index.spans(layer, offset, length)),
     spanContext: (layer, span) => watched(index.spanContext(layer, span)),
     layerSection: (layer) => watched(index.layerSection(layer)),

@@ -42,6 +42,8 @@ export interface ImageIndex extends TreeLookup {
   children(path: ByteString): Promise<Node[]>;
   /** The node at `path` and all below it, in canonical order, in batches. The root node itself is included for ''. */
   walk(path: ByteString): AsyncIterable<Node[]>;
+  /** The paths of the same nodes, in half the time. */
+  paths(path: ByteString): AsyncIterable<ByteString[]>;
   /** The spans of a layer that overlap [offset, offset + length) of its uncompressed stream, ascending. */
   spans(layer: number, offset: number, length: number): Promise<Span[]>;
   spanContext(layer: number, span: Span): Promise<SpanContext>;

@@ -73,25 +73,42 @@ export class MergedTree {
     return children;
   }
 
-  async *walk(path: ByteString): AsyncGenerator<Node[], void, undefined> {
+  walk(path: ByteString): AsyncGenerator<Node[], void, undefined> {
+    return this.#batches(path, { make: (place) => this.#node(place), pathOf: (node) => node.path });
+  }
+
+  /** The same of paths alone, in half the time: no entry is decoded for them. */
+  paths(path: ByteString): AsyncGenerator<ByteString[], void, undefined> {
+    return this.#batches(path, {
+      make: ({ block, row }) => this.#path(block, row),
+      pathOf: (found) => found,
+    });
+  }
+
+  /** What is made of each place at `path` and below it, a batch for each block. */
+  async *#batches<T>(
+    path: ByteString,
+    { make, pathOf }: { make: (place: Place) => T | Promise<T>; pathOf: (made: T) => ByteString },
+  ): AsyncGenerator<T[], void, undefined> {
     const end = path === '' ? undefined : endOf(path);
     let place = await this.#seek(path);
     let before: ByteString | undefined;
     while (place) {
       const { index, block } = place;
-      const nodes: Node[] = [];
+      const batch: T[] = [];
       for (let row = place.row; row < block.count; row++) {
-        const made = this.#node({ index, block, row });
-        const node = made instanceof Promise ? await made : made;
-        if (before !== undefined && comparePaths(before, node.path) >= 0) throw this.#disorder(index);
-        if (end !== undefined && comparePaths(node.path, end) > 0) {
-          if (nodes.length > 0) yield nodes;
+        const making = make({ index, block, row });
+        const made = making instanceof Promise ? await making : making;
+        const at = pathOf(made);
+        if (before !== undefined && comparePaths(before, at) >= 0) throw this.#disorder(index);
+        if (end !== undefined && comparePaths(at, end) > 0) {
+          if (batch.length > 0) yield batch;
           return;
         }
-        before = node.path;
-        nodes.push(node);
+        before = at;
+        batch.push(made);
       }
-      yield nodes;
+      yield batch;
       place = index + 1 < this.#merge.count ? await this.#first(index + 1) : undefined;
     }
   }

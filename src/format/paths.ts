@@ -47,67 +47,82 @@ export function readPaths(reader: ByteReader, count: number, order: PathOrder): 
   }
   if (total > MAX_BLOCK_PATHS) reader.fail(`${total} bytes of paths`);
   const rests = reader.take(restTotal);
-  const paths = new Array<ByteString>(count);
-  // The path at hand, byte by byte: each overwrites what it does not share with the one before.
-  const path = Buffer.allocUnsafe(MAX_PATH);
+  // All paths one after the other: one string is made of them, and each path is a view of it. A string for each costs twice the time.
+  const all = Buffer.allocUnsafe(total);
   let from = 0;
-  let before = 0;
+  let start = 0;
+  let end = 0;
   for (let i = 0; i < count; i++) {
     const keep = shared[i]!;
-    const to = from + rest[i]!;
-    const length = keep + rest[i]!;
-    if (keep > before) reader.fail('a path shares more than there is');
-    if (i > 0 && !follows(path, before, { keep, length, next: rests[from]!, allowEqual: order.allowEqual })) {
+    const before = start;
+    if (keep > end - start) reader.fail('a path shares more than there is');
+    start = end;
+    for (let at = before; at < before + keep; at++) all[end++] = all[at]!;
+    const added = end;
+    for (const to = from + rest[i]!; from < to; from++) all[end++] = rests[from]!;
+    if (i > 0 && !follows(all, { before, start, keep, end, allowEqual: order.allowEqual })) {
       reader.fail('paths are not in order');
     }
-    rests.copy(path, keep, from, to);
-    if (!isCleanFrom(path, keep, length)) reader.fail('a path is not clean');
-    paths[i] = path.toString('latin1', 0, length) as ByteString;
-    from = to;
-    before = length;
+    if (!isCleanFrom(all, { start, from: added, end })) reader.fail('a path is not clean');
+  }
+  const text = all.toString('latin1');
+  const paths = new Array<ByteString>(count);
+  let at = 0;
+  for (let i = 0; i < count; i++) {
+    const next = at + shared[i]! + rest[i]!;
+    paths[i] = text.slice(at, next) as ByteString;
+    at = next;
   }
   return paths;
 }
 
 /**
- * Whether a path of `length` bytes comes after `before`, of `beforeLength` bytes, when it shares its first `keep` bytes with it,
- * no more, and goes on with the byte `next`.
+ * Whether the path at [start, end) comes after the one at [before, start), when it shares its first `keep` bytes with it, and no
+ * more.
  */
 function follows(
-  before: Uint8Array,
-  beforeLength: number,
-  { keep, length, next, allowEqual }: { keep: number; length: number; next: number; allowEqual: boolean },
+  bytes: Uint8Array,
+  of: { before: number; start: number; keep: number; end: number; allowEqual: boolean },
 ): boolean {
-  if (keep === length) return allowEqual && keep === beforeLength;
+  const { before, start, keep, end, allowEqual } = of;
+  const beforeLength = start - before;
+  if (start + keep === end) return allowEqual && keep === beforeLength;
   if (keep === beforeLength) return true;
-  const last = before[keep]!;
+  const last = bytes[before + keep]!;
+  const next = bytes[start + keep]!;
   if (last === next) return false;
   return last === SLASH || (next !== SLASH && last < next);
 }
 
 /**
- * Whether the components that reach beyond byte `from` of a path are clean; what lies before was checked with the path before.
+ * Whether the components of the path at [start, end) that reach beyond byte `from` are clean; what lies before was checked with
+ * the path before.
  */
-function isCleanFrom(path: Uint8Array, from: number, length: number): boolean {
-  if (length === 0) return true;
+function isCleanFrom(
+  bytes: Uint8Array,
+  { start, from, end }: { start: number; from: number; end: number },
+): boolean {
+  if (end === start) return true;
   // Where the component that `from` falls into begins.
-  let start = from;
-  while (start > 0 && path[start - 1] !== SLASH) start--;
-  for (let i = from; i <= length; i++) {
-    const byte = i === length ? SLASH : path[i];
+  let component = from;
+  while (component > start && bytes[component - 1] !== SLASH) component--;
+  for (let i = from; i <= end; i++) {
+    const byte = i === end ? SLASH : bytes[i];
     if (byte === 0) return false;
     if (byte !== SLASH) continue;
-    const size = i - start;
+    const size = i - component;
     if (size === 0) return false;
-    if (size <= 2 && path[start] === DOT && path[i - 1] === DOT) return false;
-    start = i + 1;
+    if (size <= 2 && bytes[component] === DOT && bytes[i - 1] === DOT) return false;
+    component = i + 1;
   }
   return true;
 }
 
 /** Whether a path is as `Entry.path` demands. */
 export function isCleanPath(path: ByteString): boolean {
-  return path.length <= MAX_PATH && isCleanFrom(byteStringToBytes(path), 0, path.length);
+  return (
+    path.length <= MAX_PATH && isCleanFrom(byteStringToBytes(path), { start: 0, from: 0, end: path.length })
+  );
 }
 
 export function sharedLength(a: string, b: string): number {

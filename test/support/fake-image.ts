@@ -77,6 +77,9 @@ export function fakeImage(layers: readonly FakeLayer[], spacing = 64 * 1024): Fa
     async *walk(path) {
       yield sorted.filter((node) => node.path === path || node.path.startsWith(below(path)));
     },
+    async *paths(path) {
+      for await (const nodes of this.walk(path)) yield nodes.map((node) => node.path);
+    },
     async spans(layer, offset, length) {
       return (built[layer]?.spans ?? []).filter(
         (span) => span.offset < offset + length && span.offset + span.length > offset,

@@ -1,3 +1,4 @@
+import type { ByteString } from '../../bytes.js';
 import type { ImageIndex } from '../../format/image-index.js';
 import type { Node } from '../../tree/node.js';
 import type { Context } from '../context.js';
@@ -5,7 +6,7 @@ import type { Input, LS_FLAGS } from '../definitions.js';
 import { shownPath } from '../output/format.js';
 import { createLongFormat } from '../output/long.js';
 import { nodeToJson } from '../output/node-json.js';
-import type { Style } from '../output/style.js';
+import { PLAIN, type Style } from '../output/style.js';
 import { resolveArgument } from '../paths.js';
 
 /**
@@ -16,10 +17,27 @@ export async function run(context: Context, { args, flags }: Input<typeof LS_FLA
   const [target, path = '/'] = args;
   const { index } = await context.open(target!);
   const node = await resolveArgument(index, path, { followLast: !flags.long || path.endsWith('/') });
+  const namesAlone = !flags.long && !flags.json && context.style === PLAIN;
+  if (flags.recursive && namesAlone && node.entry.type === 'directory')
+    return printPaths(context, index.paths(node.path), node.path);
   const format = lineFormat(context, { index, ...flags });
   for await (const nodes of listing(index, node, flags.recursive)) {
     context.signal.throwIfAborted();
     await context.stdout.print(format(nodes));
+  }
+}
+
+/** All below a directory, where nothing but the path is shown of an entry. */
+async function printPaths(
+  { signal, stdout }: Context,
+  batches: AsyncIterable<ByteString[]>,
+  directory: ByteString,
+): Promise<void> {
+  for await (const paths of batches) {
+    signal.throwIfAborted();
+    let text = '';
+    for (const path of paths) if (path !== directory) text += `${shownPath(path)}\n`;
+    await stdout.print(text);
   }
 }
 

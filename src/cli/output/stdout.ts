@@ -15,7 +15,10 @@ export class ClosedPipe extends Error {
 export interface Stdout {
   /** Resolves when the bytes are written; the caller may then change them. Throws ClosedPipe, or ClipError IO or NO_SPACE. */
   write(bytes: Uint8Array): Promise<void>;
-  /** Collects text and writes it in large pieces; returns a promise only when it has to write. */
+  /**
+   * Collects text and writes it in large pieces, one of them while the next is collected; returns a promise only when it has to
+   * wait for the piece before.
+   */
   print(text: string): Promise<void> | undefined;
   /** Writes what `print` has collected. */
   flush(): Promise<void>;
@@ -28,6 +31,8 @@ export function createStdout(fd = 1): Stdout {
   let stream: NodeJS.WritableStream | undefined;
   // One write at a time keeps the order whatever the callers await.
   let last: Promise<void> = Promise.resolve();
+  /** The piece of printed text that is being written; whoever prints or flushes next is told of its failure. */
+  let piece: Promise<void> | undefined;
 
   function write(bytes: Uint8Array): Promise<void> {
     const next = last.then(() => writeNow(bytes));
@@ -48,11 +53,20 @@ export function createStdout(fd = 1): Stdout {
     if (stream && done < bytes.length) await writeToStream(stream, bytes.subarray(done));
   }
 
-  function flush(): Promise<void> {
-    if (pending === '') return last;
+  async function flush(): Promise<void> {
+    // Queued before anything is awaited.
+    const rest = pending === '' ? last : write(takePending());
+    rest.catch(() => {});
+    const before = piece;
+    piece = undefined;
+    await before;
+    await rest;
+  }
+
+  function takePending(): Buffer {
     const bytes = Buffer.from(pending);
     pending = '';
-    return write(bytes);
+    return bytes;
   }
 
   return {
@@ -62,7 +76,11 @@ export function createStdout(fd = 1): Stdout {
     },
     print(text) {
       pending += text;
-      return pending.length >= PRINT_AT ? flush() : undefined;
+      if (pending.length < PRINT_AT) return undefined;
+      const before = piece;
+      piece = write(takePending());
+      piece.catch(() => {});
+      return before;
     },
     flush,
   };
