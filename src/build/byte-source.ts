@@ -1,6 +1,7 @@
 import fs from 'node:fs';
 import { ClipError } from '../errors.js';
 import type { ByteSource } from '../format/image-index.js';
+import { breath } from '../read/turns.js';
 import { fromFsError } from './fs-error.js';
 
 /**
@@ -14,6 +15,8 @@ export function openFileSource(path: string): ByteSource {
   return {
     size: fs.fstatSync(file).size,
     async read(offset, length) {
+      // What was read before is verified and decoded in the same turn of the event loop.
+      await breath();
       if (closed) throw new ClipError('INTERRUPTED', `index ${path} was closed`);
       return readExactly(file, path, { offset, length });
     },

@@ -106,8 +106,8 @@ export class LayerSection {
     if (!stream || !(offset >= 0 && offset < end)) return found;
     for (let index = blockOfKey(stream, offset); index < stream.count && stream.key[index]! < end; index++) {
       const { spans } = await this.#spanBlock(index);
-      for (const span of spans) {
-        if (span.offset < end && span.offset + span.length > offset) found.push(span);
+      for (let i = firstEndingAfter(spans, offset); i < spans.length && spans[i]!.offset < end; i++) {
+        found.push(spans[i]!);
       }
     }
     return found;
@@ -181,6 +181,18 @@ export class LayerSection {
     block.xattrSets.set(place, set);
     return set;
   }
+}
+
+/** Spans of a block are neighbours, in order. */
+function firstEndingAfter(spans: readonly Span[], offset: number): number {
+  let low = 0;
+  let high = spans.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (spans[middle]!.offset + spans[middle]!.length <= offset) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 /** A layer's section that stands alone: a blob, or a part of an index file handed over as a source. */

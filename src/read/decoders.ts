@@ -17,7 +17,7 @@ export interface Decoders {
 }
 
 export interface ThreadOptions {
-  /** Uncompressed bytes that one load must want before threads are started for it and all that follow. */
+  /** Uncompressed bytes that the loads under way must want before threads are started for them and all that follow. */
   worthFrom: number;
   open(): Promise<OpenThreads>;
 }

@@ -3,7 +3,7 @@ import { createLayerDecoder } from '../inflate/decode.js';
 import { inflateSpan } from '../inflate/resume.js';
 import type { Decoders } from './decoders.js';
 
-/** Less is done before threads have started. A whole window of a large file wants more than this. */
+/** Less is done before threads have started. A whole window of a large file wants more than this, and so do a dozen readers at once. */
 const WORTH_THREADS = 8 << 20;
 /** What one registry can feed, and what the windows of a read can keep busy. */
 const MAX_THREADS = 8;

@@ -3,6 +3,7 @@ import type { ImageIndex } from '../format/image-index.js';
 import type { Span } from '../format/model.js';
 import { extentsOf } from '../tree/entry.js';
 import type { Node } from '../tree/node.js';
+import { breath } from './turns.js';
 
 /** A run of a file's bytes, in order: so many zeros of a hole, or bytes [start, end) of a span. */
 export type Piece = { zeros: number } | { span: Span; start: number; end: number };
@@ -78,6 +79,9 @@ export async function* planPieces(
       if (found < 0) {
         spans = await index.spans(node.layer, at, Math.min(end - at, STEP));
         found = 0;
+        // All who waited for the same block of the index go on at once.
+        const pause = breath();
+        if (pause) await pause;
       }
       const span = spans[found];
       if (!span || at < span.offset || at >= span.offset + span.length)

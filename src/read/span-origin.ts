@@ -29,16 +29,13 @@ export function spanOrigin(
 ): Origin<SpanUnit> {
   const origin = async (missing: readonly SpanUnit[], signal: AbortSignal) => {
     const spans = missing.map((unit) => unit.span);
-    const work = createSpanWork(context, layer, {
-      counted: options.counted,
-      signal,
-      threads: await threadsFor(context, layer, spans),
-    });
+    const leave = context.threads.enter(bytesForThreads(context, layer, spans));
+    const work = createSpanWork(context, layer, { counted: options.counted, signal });
     try {
       await fetchAll(spans, { work, signal });
     } finally {
       // What is in a thread came before what failed here, and so does its failure.
-      await work.end();
+      await work.end().finally(leave);
     }
   };
 
@@ -72,9 +69,9 @@ export function spanOrigin(
 }
 
 /** Only gzip spans are inflated in threads. */
-async function threadsFor(context: ReadContext, layer: number, spans: readonly Span[]) {
-  if (layerInfo(context, layer).encoding !== 'gzip') return undefined;
-  return context.threads.worth(spans.reduce((sum, span) => sum + span.length, 0));
+function bytesForThreads(context: ReadContext, layer: number, spans: readonly Span[]): number {
+  if (layerInfo(context, layer).encoding !== 'gzip') return 0;
+  return spans.reduce((sum, span) => sum + span.length, 0);
 }
 
 /** Spans of one frame share a start and so a decoder run: one process decodes them all. */

@@ -1,7 +1,7 @@
 import { now } from '../clock.js';
-import type { Span } from '../format/model.js';
+import type { Span, SpanContext } from '../format/model.js';
 import { layerInfo, type ReadContext } from './context.js';
-import type { OpenThreads } from './decoders.js';
+import type { Decoders, OpenThreads } from './decoders.js';
 import { deliverSpan } from './deliver.js';
 import { turn } from './turns.js';
 
@@ -17,39 +17,48 @@ export interface SpanWorkOptions {
   /** False for spans that nobody has asked for yet: their inflates count nowhere. */
   counted: boolean;
   signal: AbortSignal;
-  /** Threads to use once they have started. */
-  threads: OpenThreads | undefined;
+}
+
+/** A span with all that its inflating needs. */
+interface Job {
+  span: Span;
+  compressed: Uint8Array;
+  context: SpanContext;
+  inflateSpan: Decoders['inflateSpan'];
 }
 
 /** Spans in work for each thread: what it works on, what lies ready there, and one that is on its way. */
 const PER_THREAD = 3;
 
 export function createSpanWork(context: ReadContext, layer: number, options: SpanWorkOptions): SpanWork {
-  const { counted, signal, threads } = options;
+  const { counted, signal } = options;
   const { observer } = context;
   const info = layerInfo(context, layer);
   const pending = new Set<Promise<void>>();
   let failure: { index: number; error: unknown } | undefined;
 
-  async function inflateHere(span: Span, compressed: Uint8Array): Promise<void> {
-    const spanContext = await context.index.spanContext(layer, span);
+  async function inflateHere(job: Job): Promise<void> {
+    const { span, compressed } = job;
     begun(span);
-    const { inflateSpan } = await context.decoders();
-    await turn();
     const started = now();
-    const answer = inflateSpan(info.encoding, span, spanContext, compressed);
+    const answer = job.inflateSpan(info.encoding, span, job.context, compressed);
     const value = answer instanceof Promise ? await answer : answer;
     ended(span, (now() - started) / 1000);
     deliverSpan(context, layer, { span, value });
   }
 
-  async function inflateThere(there: OpenThreads, span: Span, compressed: Uint8Array): Promise<void> {
-    const spanContext = await context.index.spanContext(layer, span);
-    const job = { span, context: spanContext, compressed: compressed as Uint8Array<ArrayBuffer> };
-    const { value, digest, seconds } = await there.inflate(job, signal);
+  async function inflateThere(there: OpenThreads, job: Job): Promise<void> {
+    const { span, compressed } = job;
+    const sent = { span, context: job.context, compressed: compressed as Uint8Array<ArrayBuffer> };
+    const { value, digest, seconds } = await there.inflate(sent, signal);
     begun(span);
     ended(span, seconds);
     deliverSpan(context, layer, { span, value, digest });
+  }
+
+  /** Only gzip spans are inflated in threads. */
+  function threadsFor(): OpenThreads | undefined {
+    return info.encoding === 'gzip' ? context.threads.ready() : undefined;
   }
 
   function begun({ digest }: Span): void {
@@ -64,8 +73,14 @@ export function createSpanWork(context: ReadContext, layer: number, options: Spa
   return {
     async add(span, compressed) {
       if (info.encoding === 'plain') return deliverSpan(context, layer, { span, value: compressed });
-      if (!threads?.ready()) return inflateHere(span, compressed);
-      const work = inflateThere(threads, span, compressed)
+      const spanContext = await context.index.spanContext(layer, span);
+      const { inflateSpan } = await context.decoders();
+      const job = { span, compressed, context: spanContext, inflateSpan };
+      // Whoever waited for a turn among many may find that threads have started meanwhile.
+      await turn();
+      const threads = threadsFor();
+      if (!threads) return inflateHere(job);
+      const work = inflateThere(threads, job)
         .catch((error: unknown) => {
           if (!failure || span.index < failure.index) failure = { index: span.index, error };
         })

@@ -1,24 +1,50 @@
 import type { Decoders, OpenThreads } from './decoders.js';
 
-/** The reader's threads: none until a load is large enough, then the same for all. */
+/** The reader's threads: none until what is wanted at one time is worth them, then the same for all. */
 export interface ThreadUse {
-  /** Threads for a load of so many uncompressed bytes; undefined when it goes without. */
-  worth(bytes: number): Promise<OpenThreads | undefined>;
+  /**
+   * A load that wants so many uncompressed bytes begins; the result is called when it ends. One large load and a hundred small ones at
+   * once are the same to it.
+   */
+  enter(bytes: number): () => void;
+  /** The threads, where they were started and take work by now. */
+  ready(): OpenThreads | undefined;
   close(): Promise<void>;
 }
 
 export function createThreadUse(decoders: () => Promise<Decoders>): ThreadUse {
-  let opened: Promise<OpenThreads> | undefined;
+  /** Uncompressed bytes of the loads under way. */
+  let wanted = 0;
+  let opening: Promise<void> | undefined;
+  let opened: OpenThreads | undefined;
   let closed = false;
+
+  async function openIfWorth(): Promise<void> {
+    const { threads } = await decoders();
+    if (closed || opening || !threads || wanted < threads.worthFrom) return;
+    // Work that no thread takes is done without them.
+    opening = threads.open().then(
+      (open) => {
+        opened = open;
+      },
+      () => {},
+    );
+    await opening;
+  }
+
   return {
-    async worth(bytes) {
-      const { threads } = await decoders();
-      if (!opened && !closed && threads && bytes >= threads.worthFrom) opened = threads.open();
-      return opened;
+    enter(bytes) {
+      wanted += bytes;
+      if (!opening) void openIfWorth();
+      return () => {
+        wanted -= bytes;
+      };
     },
+    ready: () => (opened?.ready() ? opened : undefined),
     async close() {
       closed = true;
-      await (await opened)?.close();
+      await opening;
+      await opened?.close();
     },
   };
 }
