@@ -1,5 +1,4 @@
-import type { FileHandle } from 'node:fs/promises';
-import fs from 'node:fs/promises';
+import fs from 'node:fs';
 import type { Entry } from '../tree/entry.js';
 
 /** What an extraction could not carry over, by count. */
@@ -18,9 +17,9 @@ export interface NotCarried {
 
 export interface Metadata {
   /** Owner, mode and time of an open file or directory that was made or found by us. */
-  apply(handle: FileHandle, entry: Entry): Promise<void>;
+  apply(file: number, entry: Entry): void;
   /** Owner and time of a symbolic link. */
-  applyToLink(path: Buffer, entry: Entry): Promise<void>;
+  applyToLink(path: Buffer, entry: Entry): void;
 }
 
 /** Ownership is carried over by root only, as by every unpacker. */
@@ -29,11 +28,11 @@ export function createMetadata(notCarried: NotCarried): Metadata {
   const gid = process.getgid?.() ?? -1;
 
   /** True if the thing now belongs to the entry's owner. */
-  async function own(entry: Entry, chown: () => Promise<void>): Promise<boolean> {
+  function own(entry: Entry, chown: () => void): boolean {
     if (entry.xattrs.length > 0) notCarried.xattrs++;
     if (uid === 0) {
       try {
-        await chown();
+        chown();
         return true;
       } catch {
         // Root of a user namespace may not know the owner.
@@ -47,20 +46,20 @@ export function createMetadata(notCarried: NotCarried): Metadata {
   }
 
   return {
-    async apply(handle, entry) {
-      const owned = await own(entry, () => handle.chown(entry.uid, entry.gid));
+    apply(file, entry) {
+      const owned = own(entry, () => fs.fchownSync(file, entry.uid, entry.gid));
       // After chown(2), which clears them; and setuid of another owner than the image's would be a trap.
       const isDirectory = entry.type === 'directory';
       const mode = owned || isDirectory ? entry.mode : entry.mode & ~0o6000;
       if (mode !== entry.mode) notCarried.setids++;
-      await handle.chmod(mode);
+      fs.fchmodSync(file, mode);
       const time = unixTime(entry);
-      await handle.utimes(time, time);
+      fs.futimesSync(file, time, time);
     },
-    async applyToLink(path, entry) {
-      await own(entry, () => fs.lchown(path, entry.uid, entry.gid));
+    applyToLink(path, entry) {
+      own(entry, () => fs.lchownSync(path, entry.uid, entry.gid));
       const time = unixTime(entry);
-      await fs.lutimes(path, time, time);
+      fs.lutimesSync(path, time, time);
     },
   };
 }

@@ -8,11 +8,14 @@
  *   stands there, and follows nothing.
  *
  * Node has no openat(2), so this holds while nobody else changes the folder at the same time (docs/security.md).
+ *
+ * All calls block: a file takes nine of them, and each would take ten times as long through the thread pool. Spans are inflated by
+ * other threads meanwhile.
  */
 
 import { randomBytes } from 'node:crypto';
-import fs from 'node:fs/promises';
-import { type ByteString, byteStringToBytes } from '../bytes.js';
+import fs from 'node:fs';
+import { type ByteString, byteStringToBytes, bytesToByteString } from '../bytes.js';
 import { ClipError } from '../errors.js';
 import { escapeName } from '../escape.js';
 import { fsError } from './extract-errors.js';
@@ -24,22 +27,32 @@ export interface Placer {
    * Makes sure that `path` is a real directory, with all its parents; true if it was made now. `mode` is that of a new one, less
    * the umask; parents get 0777.
    */
-  directory(path: ByteString, mode?: number): Promise<boolean>;
-  /**
-   * Puts something at `path`: `make` creates it under the temporary name it is given. A file or link that stands there is
-   * replaced, an empty directory too; on a failure the temporary name is gone and what stood there still stands.
-   */
-  place(path: ByteString, make: (temporary: Buffer) => Promise<void>): Promise<void>;
+  directory(path: ByteString, mode?: number): boolean;
+  /** Begins to put something at `path`: it is to be created at `temporary`, a name in the same directory that does not exist. */
+  begin(path: ByteString): Placing;
+  /** The same at once: `make` creates it under the temporary name that it is given. */
+  place(path: ByteString, make: (temporary: Buffer) => void): void;
+}
+
+/** Something on its way to its place. Of `land` and `abandon` one has to be called. */
+export interface Placing {
+  temporary: Buffer;
+  /** A file or link that stands at the place is replaced, an empty directory too. Throws ClipError IO or NO_SPACE. */
+  land(): void;
+  /** The temporary name is gone, and what stood at the place still stands. Never throws. */
+  abandon(): void;
 }
 
 /** `root` has to be an existing directory, given as its real path. */
 export function createPlacer(root: Buffer): Placer {
-  const known = new Map<ByteString, Promise<boolean>>([['' as ByteString, Promise.resolve(false)]]);
+  const rootText = bytesToByteString(root);
+  const prefix = `.clip-${randomBytes(8).toString('hex')}`;
+  const known = new Map<ByteString, boolean>([['' as ByteString, false]]);
+  let count = 0;
 
   function locate(path: ByteString): Buffer {
     if (path === '') return root;
-    const unsafe = path.split('/').some((name) => name === '' || name === '.' || name === '..');
-    if (unsafe || path.includes('\0')) {
+    if (/(^|\/)\.{0,2}(\/|$)|\0/.test(path)) {
       throw new ClipError(
         'UNSAFE_PATH',
         `the image names a path that cannot be extracted: /${escapeName(path)}`,
@@ -48,53 +61,73 @@ export function createPlacer(root: Buffer): Placer {
         },
       );
     }
-    return Buffer.concat([root, Buffer.from('/'), byteStringToBytes(path)]);
+    return byteStringToBytes(`${rootText}/${path}` as ByteString);
   }
 
-  function directory(path: ByteString, mode = 0o777): Promise<boolean> {
-    let made = known.get(path);
-    if (!made) {
-      made = directory(parentOf(path)).then(() => makeDirectory(locate(path), mode));
-      known.set(path, made);
-    }
-    return made;
+  function directory(path: ByteString, mode = 0o777): boolean {
+    const made = known.get(path);
+    if (made !== undefined) return made;
+    directory(parentOf(path));
+    const now = makeDirectory(locate(path), mode);
+    known.set(path, now);
+    return now;
   }
 
-  async function place(path: ByteString, make: (temporary: Buffer) => Promise<void>): Promise<void> {
-    await directory(parentOf(path));
+  function begin(path: ByteString): Placing {
+    const parent = parentOf(path);
     const final = locate(path);
-    const parent = locate(parentOf(path));
-    const temporary = Buffer.concat([parent, Buffer.from(`/.clip-${randomBytes(8).toString('hex')}`)]);
+    directory(parent);
+    const name = `${prefix}-${count++}` as ByteString;
+    const temporary = locate((parent === '' ? name : `${parent}/${name}`) as ByteString);
+    return {
+      temporary,
+      land() {
+        try {
+          renameOver(temporary, final);
+        } catch (error) {
+          throw fsError(error, final);
+        }
+      },
+      abandon() {
+        try {
+          fs.unlinkSync(temporary);
+        } catch {
+          // It was never made.
+        }
+      },
+    };
+  }
+
+  function place(path: ByteString, make: (temporary: Buffer) => void): void {
+    const placing = begin(path);
     try {
-      await make(temporary);
-      await renameOver(temporary, final);
+      make(placing.temporary);
+      placing.land();
     } catch (error) {
-      await fs.unlink(temporary).catch(() => {});
-      throw fsError(error, final);
+      placing.abandon();
+      throw fsError(error, locate(path));
     }
   }
 
-  return { locate, directory, place };
+  return { locate, directory, begin, place };
 }
 
-async function makeDirectory(path: Buffer, mode: number): Promise<boolean> {
+function makeDirectory(path: Buffer, mode: number): boolean {
   try {
-    const made = await tryMakeDirectory(path, mode);
-    if (made) return true;
-    const stats = await fs.lstat(path);
-    if (stats.isDirectory()) return false;
-    await fs.unlink(path);
+    if (tryMakeDirectory(path, mode)) return true;
+    if (fs.lstatSync(path).isDirectory()) return false;
+    fs.unlinkSync(path);
     // Not recursive and not tolerant: what appeared meanwhile is not ours.
-    await fs.mkdir(path, mode);
+    fs.mkdirSync(path, mode);
     return true;
   } catch (error) {
     throw fsError(error, path);
   }
 }
 
-async function tryMakeDirectory(path: Buffer, mode: number): Promise<boolean> {
+function tryMakeDirectory(path: Buffer, mode: number): boolean {
   try {
-    await fs.mkdir(path, mode);
+    fs.mkdirSync(path, mode);
     return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
@@ -102,15 +135,15 @@ async function tryMakeDirectory(path: Buffer, mode: number): Promise<boolean> {
   }
 }
 
-async function renameOver(from: Buffer, to: Buffer): Promise<void> {
+function renameOver(from: Buffer, to: Buffer): void {
   try {
-    await fs.rename(from, to);
+    fs.renameSync(from, to);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code !== 'EISDIR' && code !== 'ENOTEMPTY' && code !== 'EEXIST') throw error;
     // A directory stands there: only an empty one gives way.
-    await fs.rmdir(to);
-    await fs.rename(from, to);
+    fs.rmdirSync(to);
+    fs.renameSync(from, to);
   }
 }
 

@@ -2,13 +2,13 @@
  * Writes a selection of an image's tree into a folder. The order is what makes it quick and safe:
  *
  * 1. directories, so that every parent is a real one, made or looked at by us;
- * 2. regular files in the order of their data in the layers, so that each span is inflated once, a few at a time;
+ * 2. regular files in the order of their data in the layers, so that each span is inflated once, neighbours sharing it;
  * 3. hard links, then symbolic links: while anything is written through a path, the image's links do not exist yet;
  * 4. modes and times of the directories, deepest first, since writing into them changes their times and may be forbidden.
  */
 
-import { constants } from 'node:fs';
-import fs from 'node:fs/promises';
+import fs, { constants } from 'node:fs';
+import { byteStringToBytes } from '../bytes.js';
 import { makeFolder } from '../cache/make-folder.js';
 import { ClipError } from '../errors.js';
 import type { Observer } from '../observer.js';
@@ -16,16 +16,15 @@ import { type EntryType, extentsOf } from '../tree/entry.js';
 import type { Node } from '../tree/node.js';
 import { fsError } from './extract-errors.js';
 import { createMetadata, type Metadata, type NotCarried } from './extract-metadata.js';
-import { createPlacer, type Placer } from './extract-place.js';
+import { createPlacer, type Placer, type Placing } from './extract-place.js';
 import type { ImageReader } from './reader.js';
+import { breath } from './turns.js';
 
 export interface ExtractOptions {
   /** Made if it is missing; a link to a folder is resolved, once. */
   directory: string;
-  reader: Pick<ImageReader, 'read'>;
+  reader: Pick<ImageReader, 'readFiles'>;
   observer: Observer;
-  /** Files in flight at once; default 8. */
-  concurrency?: number;
   signal?: AbortSignal;
 }
 
@@ -56,63 +55,71 @@ interface Work {
 export async function extract(nodes: readonly Node[], options: ExtractOptions): Promise<ExtractSummary> {
   const notCarried: NotCarried = { devices: 0, fifos: 0, brokenLinks: 0, xattrs: 0, owners: 0, setids: 0 };
   const summary: ExtractSummary = { files: 0, directories: 0, links: 0, hardLinks: 0, bytes: 0, notCarried };
-  const root = await prepareRoot(options.directory);
+  const root = prepareRoot(options.directory);
   const placer = createPlacer(root.path);
   const work: Work = { placer, metadata: createMetadata(notCarried), summary, options, kept: new Set() };
   const directories = nodes.filter((node) => node.entry.type === 'directory');
-  for (const node of directories) await makeDirectory(node, work);
+  for (const node of directories) await inTurn(work, () => makeDirectory(node, work));
   const files = splitHardLinks(nodes, 'file');
   await writeFiles(inDataOrder(files.firsts), work);
-  for (const [first, node] of files.others) await makeHardLink(first, node, work);
+  for (const [first, node] of files.others) await inTurn(work, () => makeHardLink(first, node, work));
   const links = splitHardLinks(nodes, 'symlink');
-  for (const node of links.firsts) await makeLink(node, work);
+  for (const node of links.firsts) await inTurn(work, () => makeLink(node, work));
   for (const [first, node] of links.others) {
     // Elsewhere link(2) follows a symbolic link, and out of the folder.
-    if (process.platform === 'linux') await makeHardLink(first, node, work);
-    else await makeLink(node, work);
+    const make =
+      process.platform === 'linux' ? () => makeHardLink(first, node, work) : () => makeLink(node, work);
+    await inTurn(work, make);
   }
   for (const { entry } of nodes) countLost(entry.type, notCarried);
   for (const node of directories.reverse()) {
     // A folder in use, /tmp for one, is not the image's root.
-    if (node.path !== '' || root.fresh) await finishDirectory(node, work);
+    if (node.path !== '' || root.fresh) await inTurn(work, () => finishDirectory(node, work));
   }
   return summary;
 }
 
+/** One of many short pieces of work that block; between them signals are heard and what was fetched is taken in. */
+async function inTurn({ options }: Work, piece: () => void): Promise<void> {
+  const pause = breath();
+  if (pause) await pause;
+  options.signal?.throwIfAborted();
+  piece();
+}
+
 /** The folder by its real path; `fresh` if nothing is in it. */
-async function prepareRoot(directory: string): Promise<{ path: Buffer; fresh: boolean }> {
+function prepareRoot(directory: string): { path: Buffer; fresh: boolean } {
   const path = Buffer.from(directory);
   try {
     makeFolder(directory);
-    const real = await fs.realpath(path, { encoding: 'buffer' });
-    const entries = await fs.opendir(real as unknown as string);
-    const first = await entries.read();
-    await entries.close();
+    const real = fs.realpathSync.native(path, { encoding: 'buffer' });
+    const entries = fs.opendirSync(real as unknown as string);
+    const first = entries.readSync();
+    entries.closeSync();
     return { path: real, fresh: first === null };
   } catch (error) {
     throw fsError(error, path);
   }
 }
 
-async function makeDirectory(node: Node, { placer, summary, options, kept }: Work): Promise<void> {
-  options.signal?.throwIfAborted();
+function makeDirectory(node: Node, { placer, summary, kept }: Work): void {
   const path = placer.locate(node.path);
-  const made = await placer.directory(node.path, PRIVATE);
+  const made = placer.directory(node.path, PRIVATE);
   if (!made) kept.add(node);
   // One that was there may be closed to us; one that holds it gets the image's mode in the end.
-  if (!made && node.path !== '') await withHandle(path, DIRECTORY, async (handle) => openUp(handle));
+  if (!made && node.path !== '') withFile(path, DIRECTORY, openUp);
   summary.directories++;
 }
 
-async function openUp(handle: fs.FileHandle): Promise<void> {
-  const { mode } = await handle.stat();
-  if ((mode & 0o700) !== 0o700) await handle.chmod((mode & 0o7777) | 0o700);
+function openUp(directory: number): void {
+  const { mode } = fs.fstatSync(directory);
+  if ((mode & 0o700) !== 0o700) fs.fchmodSync(directory, (mode & 0o7777) | 0o700);
 }
 
-async function finishDirectory(node: Node, { placer, metadata, summary, kept }: Work): Promise<void> {
+function finishDirectory(node: Node, { placer, metadata, summary, kept }: Work): void {
   const path = placer.locate(node.path);
   try {
-    await withHandle(path, DIRECTORY, (handle) => metadata.apply(handle, node.entry));
+    withFile(path, DIRECTORY, (directory) => metadata.apply(directory, node.entry));
   } catch (error) {
     // One that was there may belong to somebody else: its content is ours, its mode is not.
     const { code } = ((error as ClipError).cause ?? {}) as NodeJS.ErrnoException;
@@ -146,84 +153,112 @@ function inDataOrder(files: Node[]): Node[] {
 }
 
 async function writeFiles(files: readonly Node[], work: Work): Promise<void> {
-  const { observer, concurrency = 8 } = work.options;
+  const { observer, reader, signal } = work.options;
   const total = files.reduce((sum, node) => sum + storedBytes(node), 0);
   let done = 0;
-  let next = 0;
-  let failed = false;
-  async function worker(): Promise<void> {
-    while (next < files.length && !failed) {
-      const node = files[next++]!;
-      try {
-        await writeFile(node, work);
-      } catch (error) {
-        failed = true;
-        throw error;
-      }
+  let file: NewFile | undefined;
+  try {
+    for await (const { node, bytes, zeros, last } of await reader.readFiles(
+      files,
+      signal ? { signal } : {},
+    )) {
+      file ??= await beginFile(node, work);
+      if (bytes.byteLength > 0) file.write(bytes);
+      else file.skip(zeros);
+      if (!last) continue;
+      file.finish();
+      file = undefined;
       done += storedBytes(node);
       observer.emit({ type: 'progress', task: 'extracting', done, total, unit: 'bytes' });
     }
+  } finally {
+    file?.abandon();
   }
-  const workers = Array.from({ length: concurrency }, worker);
-  // All have to end before the first failure is told: none may write after that.
-  const ended = await Promise.allSettled(workers);
-  const failure = ended.find((result) => result.status === 'rejected');
-  if (failure) throw failure.reason;
 }
 
 function storedBytes(node: Node): number {
   return extentsOf(node.entry).reduce((sum, extent) => sum + extent.length, 0);
 }
 
-async function writeFile(node: Node, { placer, metadata, summary, options }: Work): Promise<void> {
-  options.signal?.throwIfAborted();
-  await placer.place(node.path, (temporary) =>
-    withHandle(temporary, NEW_FILE, async (handle) => {
-      await writeData(handle, node, options);
-      await metadata.apply(handle, node.entry);
+/** A regular file that is being written, under a temporary name until it is whole. Each call throws ClipError IO or NO_SPACE. */
+interface NewFile {
+  write(bytes: Uint8Array): void;
+  /** So many bytes stay a hole. */
+  skip(bytes: number): void;
+  finish(): void;
+  /** Never throws. */
+  abandon(): void;
+}
+
+async function beginFile(node: Node, work: Work): Promise<NewFile> {
+  const { placer, metadata, summary } = work;
+  const { size, extents } = node.entry;
+  let file: number | undefined;
+  let placing: Placing | undefined;
+  let position = 0;
+
+  function abandon(): void {
+    if (file !== undefined) fs.closeSync(file);
+    file = undefined;
+    placing?.abandon();
+  }
+
+  /** `step`, named by the place of the file when it fails. */
+  function attempt(step: () => void): void {
+    try {
+      step();
+    } catch (error) {
+      abandon();
+      throw fsError(error, placer.locate(node.path));
+    }
+  }
+
+  await inTurn(work, () =>
+    attempt(() => {
+      placing = placer.begin(node.path);
+      file = fs.openSync(placing.temporary, NEW_FILE, 0o600);
     }),
   );
-  summary.files++;
-  summary.bytes += node.entry.size;
+  return {
+    write: (bytes) =>
+      attempt(() => {
+        for (let done = 0; done < bytes.length; ) {
+          done += fs.writeSync(file!, bytes, done, bytes.length - done, position + done);
+        }
+        position += bytes.length;
+      }),
+    skip(bytes) {
+      position += bytes;
+    },
+    finish: () =>
+      attempt(() => {
+        if (position !== size) {
+          throw new ClipError(
+            'CORRUPT_LAYER',
+            `a file of the image ended after ${position} of ${size} bytes`,
+          );
+        }
+        if (extents) fs.ftruncateSync(file!, size);
+        metadata.apply(file!, node.entry);
+        fs.closeSync(file!);
+        file = undefined;
+        placing!.land();
+        summary.files++;
+        summary.bytes += size;
+      }),
+    abandon,
+  };
 }
 
-/** The file's extents at their places; what lies between them stays a hole. */
-async function writeData(handle: fs.FileHandle, node: Node, options: ExtractOptions): Promise<void> {
-  const { reader, signal } = options;
-  const { size, extents } = node.entry;
-  for (const { logical, length } of extents ?? [{ logical: 0, length: size }]) {
-    if (length === 0) continue;
-    let position = logical;
-    const range = { offset: logical, length, ...(signal ? { signal } : {}) };
-    for await (const chunk of reader.read(node, range)) {
-      position += await writeAll(handle, chunk, position);
-    }
-    if (position !== logical + length) {
-      throw new ClipError('CORRUPT_LAYER', `a file of the image ended after ${position} of ${size} bytes`);
-    }
-  }
-  if (extents) await handle.truncate(size);
-}
-
-async function writeAll(handle: fs.FileHandle, bytes: Uint8Array, position: number): Promise<number> {
-  for (let done = 0; done < bytes.length; ) {
-    const { bytesWritten } = await handle.write(bytes, done, bytes.length - done, position + done);
-    done += bytesWritten;
-  }
-  return bytes.length;
-}
-
-async function makeHardLink(first: Node, node: Node, { placer, summary, options }: Work): Promise<void> {
-  options.signal?.throwIfAborted();
-  await placer.place(node.path, (temporary) => fs.link(placer.locate(first.path), temporary));
+function makeHardLink(first: Node, node: Node, { placer, summary }: Work): void {
+  placer.place(node.path, (temporary) => fs.linkSync(placer.locate(first.path), temporary));
   summary.hardLinks++;
 }
 
-async function makeLink(node: Node, { placer, metadata, summary, options }: Work): Promise<void> {
-  options.signal?.throwIfAborted();
-  await placer.place(node.path, async (temporary) => {
-    await fs.symlink(Buffer.from(node.entry.link, 'latin1'), temporary);
-    await metadata.applyToLink(temporary, node.entry);
+function makeLink(node: Node, { placer, metadata, summary }: Work): void {
+  placer.place(node.path, (temporary) => {
+    fs.symlinkSync(byteStringToBytes(node.entry.link), temporary);
+    metadata.applyToLink(temporary, node.entry);
   });
   summary.links++;
 }
@@ -240,18 +275,14 @@ const PRIVATE = 0o700;
 const NEW_FILE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 const DIRECTORY = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
 
-async function withHandle(
-  path: Buffer,
-  flags: number,
-  use: (handle: fs.FileHandle) => Promise<void>,
-): Promise<void> {
-  let handle: fs.FileHandle | undefined;
+function withFile(path: Buffer, flags: number, use: (file: number) => void): void {
+  let file: number | undefined;
   try {
-    handle = await fs.open(path, flags, 0o600);
-    await use(handle);
+    file = fs.openSync(path, flags, 0o600);
+    use(file);
   } catch (error) {
     throw fsError(error, path);
   } finally {
-    await handle?.close();
+    if (file !== undefined) fs.closeSync(file);
   }
 }

@@ -10,6 +10,7 @@ import { type ExtractSummary, extract } from '../../src/read/extract.js';
 import type { ReadRange } from '../../src/read/reader.js';
 import type { Entry } from '../../src/tree/entry.js';
 import type { Node } from '../../src/tree/node.js';
+import { readsFiles } from '../support/file-parts.js';
 
 const none = textToByteString('');
 const uid = process.getuid?.() ?? 0;
@@ -73,7 +74,12 @@ function temporary(): string {
 
 function run(nodes: Node[], directory: string, signal?: AbortSignal): Promise<ExtractSummary> {
   order = [];
-  return extract(nodes, { directory, reader, observer: silentObserver, ...(signal ? { signal } : {}) });
+  return extract(nodes, {
+    directory,
+    reader: readsFiles(reader),
+    observer: silentObserver,
+    ...(signal ? { signal } : {}),
+  });
 }
 
 async function rejects(promise: Promise<unknown>, code: string): Promise<void> {
@@ -114,7 +120,7 @@ test('files, directories, links, hard links, modes and times', async () => {
 test('files are read in the order of their data', async () => {
   const [z, y, x] = [file('z', '1'), file('y', '2'), file('x', '3')];
   order = [];
-  const options = { directory: temporary(), reader, observer: silentObserver, concurrency: 1 };
+  const options = { directory: temporary(), reader: readsFiles(reader), observer: silentObserver };
   await extract([x!, y!, z!], options);
   assert.deepEqual(order, ['z', 'y', 'x']);
 });
@@ -217,7 +223,7 @@ test('an abort leaves what stood there and no half-written file', async () => {
   const files = [file('f', 'half and half'), file('g', 'never')];
   const { signal } = controller;
   await rejects(
-    extract(files, { directory: out, reader: slow, observer: silentObserver, signal, concurrency: 1 }),
+    extract(files, { directory: out, reader: readsFiles(slow), observer: silentObserver, signal }),
     'INTERRUPTED',
   );
   assert.deepEqual(fs.readdirSync(out), ['f']);
