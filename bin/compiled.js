@@ -31,9 +31,12 @@ exports.createLoader = ({ folder, command }) => {
   let modules = 0;
 
   /** Every module of a bundle asks for what it imports when it is begun, so this counts how far a run has come. */
-  const counted = (require) => (name) => {
-    modules++;
-    return /^\.\/[a-z]+\.cjs$/.test(name) ? load(require.resolve(name)) : require(name);
+  const counted = (require) => {
+    const own = (name) => {
+      modules++;
+      return /^\.\/[a-z]+\.cjs$/.test(name) ? load(require.resolve(name)) : require(name);
+    };
+    return Object.assign(own, { resolve: require.resolve });
   };
 
   const load = (file) => {

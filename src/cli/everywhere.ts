@@ -120,6 +120,9 @@ export const EVERYWHERE = {
   offline: toggle({ summary: 'no network: caches, indexes and images on this machine only' }),
   plainHttp: toggle({ summary: 'speak HTTP to the registry (loopback registries always are)' }),
   insecure: toggle({ summary: 'do not verify TLS certificates' }),
+  keepToken: toggle({
+    summary: 'keep tokens of registries for the next process, in a runtime folder that only you can read',
+  }),
   mirror: mirrors,
   connectTimeout: duration('longest wait for a connection', DEFAULT_CONNECTION.connectTimeout),
   headersTimeout: duration("longest wait for an answer's headers", DEFAULT_CONNECTION.headersTimeout),

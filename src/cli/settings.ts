@@ -28,6 +28,7 @@ export function openOptions(
       idleTimeout: settings.idleTimeout,
       tries: settings.tries,
       mirrors: settings.mirror,
+      keepToken: settings.keepToken,
     },
     observer: run.observer,
     scanObserver: run.scanObserver,

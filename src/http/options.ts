@@ -12,6 +12,8 @@ export interface ConnectionOptions {
   retryDelay?: number;
   /** Over HTTPS where the server speaks it, else over HTTP: what registries.conf calls insecure. */
   plainFallback?: boolean;
+  /** Keep bearer tokens for the next process; see source/credentials/kept-tokens.ts. */
+  keepToken?: boolean;
   /** `[REGISTRY=]URL`: asked before the registry; see `parseMirror`. */
   mirrors?: readonly string[];
   /** Where proxies, CAs and configuration files are looked up; default the process's. */

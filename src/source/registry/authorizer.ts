@@ -5,6 +5,7 @@ import type { HttpClient } from '../../http/client.js';
 import { unlessAborted } from '../../http/errors.js';
 import type { ConnectionOptions } from '../../http/options.js';
 import { basicAuthorization, type CredentialFinder } from '../credentials/credentials.js';
+import type { TokenKeeper } from '../credentials/kept-tokens.js';
 import type { ReadOptions } from '../source.js';
 import { type Challenge, parseChallenges } from './challenge.js';
 import { loginHint } from './registry-error.js';
@@ -28,14 +29,27 @@ export interface AuthorizerOptions {
   actions: string;
   findCredentials: CredentialFinder;
   connection: ConnectionOptions;
+  /** Has tokens of earlier processes. */
+  keeper?: TokenKeeper | undefined;
 }
 
 export function createAuthorizer(settings: AuthorizerOptions): Authorizer {
-  const { registry, repository, client, connection } = settings;
+  const { registry, repository, client, connection, keeper } = settings;
   let challenge: Challenge | undefined;
   let authorization: string | undefined;
   let token: Token | undefined;
   let renewing: Promise<void> | undefined;
+  let recalling: Promise<void> | undefined;
+
+  /** Begins with the token of an earlier process, if there is one. */
+  async function recall(): Promise<void> {
+    if (!keeper) return;
+    // What is wrong with the login is said when it is needed.
+    const credentials = await settings.findCredentials(registry, repository).catch(() => null);
+    if (credentials === null || authorization !== undefined) return;
+    token = keeper.recall({ registry, repository, actions: settings.actions, credentials });
+    authorization = token && `Bearer ${token.value}`;
+  }
 
   async function authorize(options: ReadOptions): Promise<void> {
     const credentials = await settings.findCredentials(registry, repository);
@@ -53,6 +67,7 @@ export function createAuthorizer(settings: AuthorizerOptions): Authorizer {
     const wanted = `repository:${repository}:${settings.actions}`;
     const request = { realm, service, scope: mergeScope(scope, wanted), credentials, registry };
     token = await fetchToken(client, request, { ...options, connection });
+    keeper?.keep({ registry, repository, actions: settings.actions, credentials }, token);
     authorization = `Bearer ${token.value}`;
   }
 
@@ -70,7 +85,13 @@ export function createAuthorizer(settings: AuthorizerOptions): Authorizer {
 
   return {
     async current(options) {
-      if (token !== undefined && Date.now() >= token.expires) await renew(options);
+      recalling ??= recall();
+      await recalling;
+      if (token !== undefined && Date.now() >= token.expires) {
+        if (challenge) await renew(options);
+        // The registry has not said yet where to get another.
+        else token = authorization = undefined;
+      }
       return authorization;
     },
     async challenged(header, sent, options) {

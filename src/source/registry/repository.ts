@@ -3,6 +3,7 @@ import type { ConnectionOptions } from '../../http/options.js';
 import type { RegistryReference } from '../../reference/image-ref.js';
 import type { CredentialFinder } from '../credentials/credentials.js';
 import { createCredentialFinder } from '../credentials/find-credentials.js';
+import { createTokenKeeper } from '../credentials/kept-tokens.js';
 import { createRepositoryApi, type RepositoryApi } from './api.js';
 import { createAuthorizer } from './authorizer.js';
 import { createEndpoint } from './endpoint.js';
@@ -26,6 +27,7 @@ export function openRepository(
     actions,
     findCredentials: findCredentials ?? createCredentialFinder(),
     connection,
+    keeper: connection.keepToken ? createTokenKeeper(connection.environment ?? process.env) : undefined,
   });
   const endpoint = createEndpoint(client, registry, connection);
   const api = createRepositoryApi(client, authorizer, { endpoint, repository });
