@@ -97,11 +97,23 @@ function write(path, { script, identity, modules }) {
     bytes.writeUInt32LE(modules, 4);
     bytes.latin1Write(identity, IDENTITY_AT);
     bytes.writeUInt32LE(crc32(bytes.subarray(4)), 0);
-    fs.mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    makeFolder(dirname(path));
     if (!isOwn(dirname(path))) return;
     fs.writeFileSync(temporary, bytes, { flag: 'wx', mode: 0o600 });
     fs.renameSync(temporary, path);
   } catch {
     fs.rmSync(temporary, { force: true });
+  }
+}
+
+/** As src/cache/make-folder.ts: Node's own `recursive` never returns where a parent takes nothing, as in /proc. */
+function makeFolder(path) {
+  try {
+    fs.mkdirSync(path, 0o700);
+  } catch (error) {
+    if (error.code === 'EEXIST') return;
+    if (error.code !== 'ENOENT' || dirname(path) === path) throw error;
+    makeFolder(dirname(path));
+    fs.mkdirSync(path, 0o700);
   }
 }

@@ -19,7 +19,7 @@ if (files.length === 0) {
 const run = spawnSync(
   process.execPath,
   // Per test and per file: what hangs is ended as a failure. The slowest file takes about a minute on two cores.
-  ['--test', '--test-reporter=spec', '--test-concurrency=2', '--test-timeout=600000', ...files],
+  ['--test', '--test-reporter=spec', '--test-concurrency=2', '--test-timeout=300000', ...files],
   {
     cwd: root,
     stdio: 'inherit',

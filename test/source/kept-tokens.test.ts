@@ -141,6 +141,10 @@ test('without a runtime folder it is one of the user’s own in the temporary fo
   assert.equal(createTokenKeeper({}).recall(USE)?.value, 'abc');
   assert.equal(createTokenKeeper({}).recall({ ...USE, actions: 'pull,push' }), undefined);
   assert.equal(createTokenKeeper({}).recall({ ...USE, credentials: undefined }), undefined);
+  // Where nothing can be made nothing is kept, and that is all.
+  const nowhere = createTokenKeeper({ XDG_RUNTIME_DIR: '/proc/nowhere' });
+  nowhere.keep(USE, { value: 'abc', expires: Date.now() + 60_000 });
+  assert.equal(nowhere.recall(USE), undefined);
   const session = `/run/user/${process.getuid?.()}`;
   if (fs.existsSync(session)) return;
   const own = join(process.env.TMPDIR, `clip-runtime-${process.getuid?.()}`);

@@ -8,6 +8,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
+import { makeFolder } from '../../cache/make-folder.js';
 import type { Credentials } from './credentials.js';
 
 export interface KeptToken {
@@ -53,7 +54,7 @@ export function createTokenKeeper(environment: Readonly<Record<string, string | 
     keep(use, { value, expires }) {
       const temporary = join(folder, `.${randomBytes(8).toString('hex')}`);
       try {
-        fs.mkdirSync(folder, { recursive: true, mode: 0o700 });
+        makeFolder(folder, 0o700);
         if (!isOwn(folder, 'folder')) return;
         dropExpired(folder);
         fs.writeFileSync(temporary, JSON.stringify({ value, expires }), { flag: 'wx', mode: 0o600 });
