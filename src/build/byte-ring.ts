@@ -1,10 +1,11 @@
 /**
- * A stream of bytes from one thread to another through shared memory: a ring of slots, both ends blocking. Copying into shared
- * memory costs a tenth of what hashing the same bytes does, and no message is posted for them.
+ * A stream of bytes from one thread to another through shared memory, with marks in it: a ring of slots, both ends blocking. Copying
+ * into shared memory costs a quarter of what hashing the same bytes does, and no message is posted for them.
  *
  * Waits are loops: V8 ends some of them early under load, whatever the specification says.
  *
- * Layout: Int32 [filled, emptied, answered], the length of each slot, 64 bytes for the answer, then the slots.
+ * Layout: Int32 [filled, emptied, answered], what is in each slot (bytes: their number; 0: the end; below it: a mark, its number in the
+ * first 8 bytes), 64 bytes for the answer, then the slots.
  */
 
 const SLOTS = 8;
@@ -24,6 +25,8 @@ export function createRing(): SharedArrayBuffer {
 export interface RingWriter {
   /** Blocks this thread while the ring is full. */
   write(bytes: Uint8Array): void;
+  /** A mark at this place in the stream: a kind, 1 to 100, and a number. */
+  mark(kind: number, number: number): void;
   /** Ends one stream and blocks until the reader has answered it; another may follow. */
   finish(): Uint8Array;
 }
@@ -33,7 +36,7 @@ export function ringWriter(ring: SharedArrayBuffer): RingWriter {
   const bytes = new Uint8Array(ring);
   let filled = Atomics.load(words, FILLED);
 
-  function put(chunk: Uint8Array): void {
+  function put(chunk: Uint8Array, what = chunk.length): void {
     for (;;) {
       const emptied = Atomics.load(words, EMPTIED);
       if (((filled - emptied) | 0) < SLOTS) break;
@@ -41,7 +44,7 @@ export function ringWriter(ring: SharedArrayBuffer): RingWriter {
     }
     const slot = (filled >>> 0) % SLOTS;
     bytes.set(chunk, DATA_AT + slot * SLOT_BYTES);
-    words[LENGTHS + slot] = chunk.length;
+    words[LENGTHS + slot] = what;
     filled = (filled + 1) | 0;
     Atomics.store(words, FILLED, filled);
     Atomics.notify(words, FILLED);
@@ -51,6 +54,7 @@ export function ringWriter(ring: SharedArrayBuffer): RingWriter {
     write(chunk) {
       for (let at = 0; at < chunk.length; at += SLOT_BYTES) put(chunk.subarray(at, at + SLOT_BYTES));
     },
+    mark: (kind, number) => put(new Uint8Array(Float64Array.of(number).buffer), -kind),
     finish() {
       const answered = Atomics.load(words, ANSWERED);
       put(new Uint8Array(0));
@@ -63,7 +67,11 @@ export function ringWriter(ring: SharedArrayBuffer): RingWriter {
 /** Reads one stream to its end, blocking this thread, and answers it with what `end` gives (at most 64 bytes). */
 export function readRing(
   ring: SharedArrayBuffer,
-  reader: { data(bytes: Uint8Array): void; end(): Uint8Array },
+  reader: {
+    data(bytes: Uint8Array): void;
+    mark?(kind: number, number: number): void;
+    end(): Uint8Array;
+  },
 ): void {
   const words = new Int32Array(ring, 0, LENGTHS + SLOTS);
   const bytes = new Uint8Array(ring);
@@ -71,13 +79,14 @@ export function readRing(
     const emptied = Atomics.load(words, EMPTIED);
     while (Atomics.load(words, FILLED) === emptied) Atomics.wait(words, FILLED, emptied);
     const slot = (emptied >>> 0) % SLOTS;
-    const length = words[LENGTHS + slot]!;
-    if (length > 0)
-      reader.data(bytes.subarray(DATA_AT + slot * SLOT_BYTES, DATA_AT + slot * SLOT_BYTES + length));
+    const what = words[LENGTHS + slot]!;
+    const at = DATA_AT + slot * SLOT_BYTES;
+    if (what > 0) reader.data(bytes.subarray(at, at + what));
+    else if (what < 0) reader.mark?.(-what, new Float64Array(ring, at, 1)[0]!);
     else bytes.set(reader.end(), ANSWER_AT);
     Atomics.store(words, EMPTIED, (emptied + 1) | 0);
     Atomics.notify(words, EMPTIED);
-    if (length > 0) continue;
+    if (what !== 0) continue;
     Atomics.add(words, ANSWERED, 1);
     Atomics.notify(words, ANSWERED);
     return;

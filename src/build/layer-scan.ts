@@ -46,7 +46,7 @@ export function createLayerScan(job: LayerJob, createTarHash: (algorithm: string
       },
       span: (span, context) => encoder.span(span, context),
     },
-    { spacing },
+    { spacing, digests: tarHash.spans?.digests },
   );
   return {
     push: (chunk) => scanner.push(chunk),
@@ -64,7 +64,9 @@ export function createLayerScan(job: LayerJob, createTarHash: (algorithm: string
         );
       }
       entries.sort((a, b) => comparePaths(a.path, b.path) || a.position - b.position);
-      const section = encoder.finish({ entries, digest, size, diffId, uncompressedSize, encoding });
+      const spanDigests = encoding === 'gzip' ? tarHash.spans?.all() : undefined;
+      const layer = { digest, size, diffId, uncompressedSize, encoding };
+      const section = encoder.finish({ ...layer, entries, spanDigests });
       return { section, uncompressedSize };
     },
   };

@@ -1,8 +1,9 @@
-// Worker thread: scans one layer after another. Decoding, span digests and the tar walk run here; the diffID's hash, about a
-// quarter of the work, in a thread of its own beside it.
-import { parentPort, Worker } from 'node:worker_threads';
+// Worker thread: scans one layer after another. Decoding and the tar walk run here; the diffID's hash and the spans' digests, about a
+// third of the work, in a thread of its own beside it.
+import { MessageChannel, parentPort, receiveMessageOnPort, Worker } from 'node:worker_threads';
 import { packError } from '../sent-error.js';
 import { createRing, ringWriter } from './byte-ring.js';
+import { type HashThreadData, MARK } from './hash-messages.js';
 import { createLayerScan, type LayerScan } from './layer-scan.js';
 import type { FromScan, ToScan } from './scan-messages.js';
 import { createTarHash, type TarHash } from './tar-hash.js';
@@ -10,8 +11,10 @@ import { createTarHash, type TarHash } from './tar-hash.js';
 const port = parentPort!;
 const ring = createRing();
 const writer = ringWriter(ring);
+const { port1: spanDigests, port2 } = new MessageChannel();
 new Worker(new URL('./hash-thread.js', import.meta.url), {
-  workerData: { ring },
+  workerData: { ring, port: port2 } satisfies HashThreadData,
+  transferList: [port2],
   resourceLimits: { maxYoungGenerationSizeMb: 2 },
 }).unref();
 
@@ -27,8 +30,7 @@ port.on('message', (message: ToScan) => {
 async function handle(message: ToScan): Promise<void> {
   switch (message.type) {
     case 'begin':
-      if (unfinished) writer.finish();
-      unfinished = false;
+      if (unfinished) finish();
       scan = createLayerScan(message.job, tarHash);
       break;
     case 'chunk':
@@ -65,14 +67,39 @@ function send(message: FromScan): void {
 
 function tarHash(algorithm: string): TarHash {
   if (algorithm !== 'sha256') return createTarHash(algorithm);
+  let all: readonly string[] = [];
+  const mark = (kind: number, offset: number): void => {
+    unfinished = true;
+    writer.mark(kind, offset);
+  };
   return {
     update(bytes) {
       unfinished = true;
       writer.write(bytes);
     },
     digest() {
-      unfinished = false;
-      return Buffer.from(writer.finish().subarray(0, 32)).toString('hex');
+      const { tar, spans } = finish();
+      all = spans;
+      return tar;
+    },
+    spans: {
+      digests: {
+        begin: () => mark(MARK.begin, 0),
+        data() {},
+        hold: (offset) => mark(MARK.hold, offset),
+        cut(offset) {
+          mark(MARK.cut, offset);
+          return '';
+        },
+      },
+      all: () => all,
     },
   };
+}
+
+/** Ends the stream in the ring. */
+function finish(): { tar: string; spans: readonly string[] } {
+  const tar = Buffer.from(writer.finish().subarray(0, 32)).toString('hex');
+  unfinished = false;
+  return { tar, spans: receiveMessageOnPort(spanDigests)!.message as readonly string[] };
 }

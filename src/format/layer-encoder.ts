@@ -11,6 +11,8 @@ export interface LayerResult
   extends Pick<LayerInfo, 'digest' | 'size' | 'diffId' | 'uncompressedSize' | 'encoding'> {
   /** Sorted by (comparePaths, position). */
   entries: readonly Entry[];
+  /** Digests of the spans, where those that were added had none. */
+  spanDigests?: readonly string[] | undefined;
 }
 
 export interface LayerEncoder {
@@ -30,11 +32,11 @@ export function createLayerEncoder({ spacing }: { spacing: number }): LayerEncod
     span(span, context) {
       table.add(span, context);
     },
-    finish({ entries, ...layer }) {
+    finish({ entries, spanDigests, ...layer }) {
       check(table.covered === layer.uncompressedSize, `spans end at ${table.covered}`);
       const info = new ByteWriter();
       writeLayerFacts(info, { ...layer, spacing, entryCount: entries.length, spanCount: table.count });
-      const streams = [...encodeEntries(entries, layer.uncompressedSize), ...table.finish()];
+      const streams = [...encodeEntries(entries, layer.uncompressedSize), ...table.finish(spanDigests)];
       return encodeSection(SECTION_TYPE.layer, info.view(), streams);
     },
   };

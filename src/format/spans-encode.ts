@@ -18,7 +18,8 @@ interface Row {
 
 /**
  * Collects a layer's spans in order. Windows are reduced to their runs and packed into compressed blocks on the way, so memory
- * grows by their compressed size and some 200 bytes a span, not by 32 KiB.
+ * grows by their compressed size and some 200 bytes a span, not by 32 KiB. The table itself is made in the end, when all digests
+ * are known.
  */
 export class SpanTableWriter {
   readonly #spacing: number;
@@ -27,8 +28,8 @@ export class SpanTableWriter {
   readonly #record = new ByteWriter(4096);
   readonly #pending = new ByteWriter(2 * WINDOW_TARGET);
   #pendingRecords = 0;
-  #rows: Row[] = [];
-  /** State before the first of `#rows`. */
+  readonly #rows: Row[] = [];
+  /** State before the rows of the next block of the table. */
   #state = { end: 0, block: 0, offset: 0 };
   #last: Span | undefined;
   count = 0;
@@ -58,11 +59,15 @@ export class SpanTableWriter {
       this.#pendingRecords++;
     }
     this.#rows.push({ span, recordLength, newBlock });
-    if (this.#rows.length === SPANS_PER_BLOCK) this.#flushTable();
   }
 
-  finish(): EncodedStream[] {
-    if (this.#rows.length > 0) this.#flushTable();
+  /** `digests`: those of all spans, in order, where the spans that were added had none. */
+  finish(digests: readonly string[] = this.#rows.map(({ span }) => span.digest)): EncodedStream[] {
+    check(digests.length === this.count, `${digests.length} digests of ${this.count} spans`);
+    for (let from = 0; from < this.count; from += SPANS_PER_BLOCK) {
+      const to = from + SPANS_PER_BLOCK;
+      this.#addTableBlock(this.#rows.slice(from, to), digests.slice(from, to));
+    }
     if (this.#pending.length > 0) this.#flushWindows();
     return [
       { id: STREAM.spans, keyed: true, blocks: this.#table },
@@ -80,7 +85,6 @@ export class SpanTableWriter {
     check(span.skip === 0 || span.kind === 'frame', `${what} skips`);
     check((span.kind === 'symbol') === (context.header !== undefined), `${what} and its block header`);
     check(context.window.length <= span.offset, `${what} has a window that begins before the layer`);
-    check(/^[0-9a-f]{64}$/.test(span.digest), `${what} has digest ${span.digest}`);
   }
 
   #flushWindows(): void {
@@ -89,8 +93,7 @@ export class SpanTableWriter {
     this.#pendingRecords = 0;
   }
 
-  #flushTable(): void {
-    const rows = this.#rows;
+  #addTableBlock(rows: readonly Row[], digests: readonly string[]): void {
     const out = new ByteWriter(16_384);
     const state = this.#state;
     out.varint(state.end);
@@ -112,8 +115,10 @@ export class SpanTableWriter {
       }
       state.offset += recordLength;
     }
-    for (const { span } of rows) out.bytes(Buffer.from(span.digest, 'hex'));
+    for (const digest of digests) {
+      check(/^[0-9a-f]{64}$/.test(digest), `a span has digest ${digest}`);
+      out.bytes(Buffer.from(digest, 'hex'));
+    }
     this.#table.push(encodeBlock(out.view(), rows.length, rows[0]!.span.offset));
-    this.#rows = [];
   }
 }

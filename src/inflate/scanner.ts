@@ -1,4 +1,5 @@
 import type { Encoding, Span, SpanContext } from '../format/model.js';
+import type { SpanDigests } from './span-digests.js';
 
 /** What a scan yields, in order. */
 export interface ScanSink {
@@ -26,4 +27,9 @@ export interface LayerScanner {
 export interface ScanOptions {
   /** Uncompressed bytes between checkpoints: 131,072 to 67,108,864. */
   spacing: number;
+  /**
+   * Digests of gzip spans that are computed elsewhere, over the bytes that went to `data`: the spans that are yielded have none
+   * yet. Default: in this thread.
+   */
+  digests?: SpanDigests | undefined;
 }

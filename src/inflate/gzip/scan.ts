@@ -14,9 +14,10 @@
 import { createHash } from 'node:crypto';
 import type { StartKind } from '../../format/model.js';
 import type { LayerScanner, ScanOptions, ScanSink } from '../scanner.js';
+import { createSpanDigests, type StreamHash } from '../span-digests.js';
 import { acquireCore, type Core, IN_CODES, releaseCore, WINDOW_SIZE } from './core.js';
 import { createMemberReader, type MemberReader } from './reader.js';
-import { type Checkpoint, createSpanWriter, type SpanHash, type SpanWriter } from './spans.js';
+import { type Checkpoint, createSpanWriter, type SpanWriter } from './spans.js';
 
 /** Half-width of the stretch in which candidates are compared, at most. */
 const MAX_REACH = 2 ** 21;
@@ -47,12 +48,13 @@ const NO_BYTES = new Uint8Array(0);
 
 export interface GzipScanOptions extends ScanOptions {
   /** Other than SHA-256 only to measure what hashing costs. */
-  createSpanHash?: () => SpanHash;
+  createSpanHash?: () => StreamHash;
 }
 
 /** Throws RangeError for a spacing that is not 131,072 to 67,108,864 bytes. */
 export function createGzipScanner(sink: ScanSink, options: GzipScanOptions): LayerScanner {
   const { spacing, createSpanHash = () => createHash('sha256') } = options;
+  const { digests = createSpanDigests(createSpanHash) } = options;
   if (!(spacing >= 131072 && spacing <= 67108864)) throw new RangeError(`spacing out of range: ${spacing}`);
   let core: Core | undefined = acquireCore();
   const first: Checkpoint = {
@@ -63,7 +65,7 @@ export function createGzipScanner(sink: ScanSink, options: GzipScanOptions): Lay
     window: NO_BYTES,
     header: undefined,
   };
-  const spans = createSpanWriter(sink, { first, createHash: createSpanHash });
+  const spans = createSpanWriter(sink, { first, digests });
   let dataEnd = 0;
   let memberOffset = 0;
 
