@@ -77,6 +77,20 @@ const lazyChildProcess = {
   },
 };
 
+/** undici asserts all the time and fails never: node:assert, 1 ms, is loaded by the first that does. */
+const lazyAssert = {
+  name: 'lazy-assert',
+  setup(builder) {
+    builder.onResolve({ filter: /^node:assert$/ }, ({ path, namespace }) =>
+      namespace === 'lazy' ? { path, external: true } : { path, namespace: 'lazy' },
+    );
+    builder.onLoad({ filter: /./, namespace: 'lazy' }, () => ({
+      contents:
+        "module.exports = (holds, message) => { if (!holds) require('node:assert')(holds, message); };",
+    }));
+  },
+};
+
 /** HTTP/2 is not asked for, and node:http2 costs 3 ms to load. */
 const lazyHttp2 = {
   name: 'lazy-http2',
@@ -130,7 +144,10 @@ const inputs = [
       js: 'const __here=require("node:url").pathToFileURL(__filename),__resolve=(name)=>require("node:url").pathToFileURL(require.resolve(name)).href;',
     },
   })),
-  ...(await bundle('pool.cjs', { entryPoints: [join(root, 'node_modules', POOL)], plugins: [lazyHttp2] })),
+  ...(await bundle('pool.cjs', {
+    entryPoints: [join(root, 'node_modules', POOL)],
+    plugins: [lazyHttp2, lazyAssert],
+  })),
 ];
 const names = new Set(inputs.map((input) => /node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(input)?.[1]));
 names.delete(undefined);

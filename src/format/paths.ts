@@ -57,9 +57,11 @@ export function readPaths(reader: ByteReader, count: number, order: PathOrder): 
     const before = start;
     if (keep > end - start) reader.fail('a path shares more than there is');
     start = end;
-    for (let at = before; at < before + keep; at++) all[end++] = all[at]!;
-    const added = end;
-    for (const to = from + rest[i]!; from < to; from++) all[end++] = rests[from]!;
+    all.copyWithin(start, before, before + keep);
+    const added = start + keep;
+    rests.copy(all, added, from, from + rest[i]!);
+    from += rest[i]!;
+    end = added + rest[i]!;
     if (i > 0 && !follows(all, { before, start, keep, end, allowEqual: order.allowEqual })) {
       reader.fail('paths are not in order');
     }

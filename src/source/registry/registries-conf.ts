@@ -3,7 +3,7 @@
  * that are blocked or insecure. Short names are not looked up here: `debian` is Docker Hub's, as with docker.
  */
 
-import { readdir, readFile } from 'node:fs/promises';
+import fs from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { ClipError } from '../../errors.js';
@@ -31,8 +31,8 @@ type Table = Readonly<Record<string, unknown>>;
 /** The rules of all files; a later one for the same prefix takes the place of an earlier. Throws USAGE for a file that is wrong. */
 export async function readRegistriesConf(environment: Environment): Promise<RegistryRule[]> {
   const rules = new Map<string, RegistryRule>();
-  for (const path of await configurationFiles(environment)) {
-    const text = await readFile(path, 'utf8').catch(() => '');
+  for (const path of configurationFiles(environment)) {
+    const text = readText(path) ?? '';
     // Distributions ship it with comments alone: then there is nothing to load a parser for.
     if (!/^[ \t]*(?:\[\[[ \t]*)?registry\b/m.test(text)) continue;
     for (const rule of await parseRules(text, path)) rules.set(rule.prefix, rule);
@@ -57,7 +57,16 @@ function covers(prefix: string, name: string): boolean {
   return name === prefix || name.startsWith(`${prefix}/`);
 }
 
-async function configurationFiles(environment: Environment): Promise<string[]> {
+/** A file of a few lines, read in the blink that node:fs/promises takes to load. */
+function readText(path: string): string | undefined {
+  try {
+    return fs.readFileSync(path, 'utf8');
+  } catch {
+    return undefined;
+  }
+}
+
+function configurationFiles(environment: Environment): string[] {
   const { CONTAINERS_REGISTRIES_CONF: named } = environment;
   if (named) return [named];
   const own = join(
@@ -65,19 +74,22 @@ async function configurationFiles(environment: Environment): Promise<string[]> {
     'containers',
   );
   const main = join(own, 'registries.conf');
-  const first =
-    (await readFile(main).catch(() => undefined)) === undefined ? '/etc/containers/registries.conf' : main;
+  const first = readText(main) === undefined ? '/etc/containers/registries.conf' : main;
   const folders = ['/etc/containers/registries.conf.d', join(own, 'registries.conf.d')];
-  const more = await Promise.all(
-    folders.map(async (folder) => {
-      const names = await readdir(folder).catch(() => []);
-      return names
-        .filter((name) => name.endsWith('.conf'))
-        .sort()
-        .map((name) => join(folder, name));
-    }),
-  );
-  return [first, ...more.flat()];
+  return [first, ...folders.flatMap(configurationsIn)];
+}
+
+function configurationsIn(folder: string): string[] {
+  let names: string[];
+  try {
+    names = fs.readdirSync(folder);
+  } catch {
+    return [];
+  }
+  return names
+    .filter((name) => name.endsWith('.conf'))
+    .sort()
+    .map((name) => join(folder, name));
 }
 
 async function parseRules(text: string, path: string): Promise<RegistryRule[]> {
