@@ -1,4 +1,4 @@
-// `npm run bench -- [--quick | --full] [--image REF] [--out DIR]`: measures clip in one run against what is installed and writes
+// `npm run bench -- [--quick | --full] [--image REF] [--rounds N] [--out DIR]`: measures clip in one run against what is installed and writes
 // docs/benchmarks/. Without an image it makes one of this machine's files, 300 MB of tar (--full: 3 GB), served over loopback by
 // docker-registry where that is installed, else by the tests' own registry.
 import { execFileSync } from 'node:child_process';
@@ -15,11 +15,12 @@ const { values } = parseArgs({
     quick: { type: 'boolean', default: false },
     full: { type: 'boolean', default: false },
     image: { type: 'string' },
+    rounds: { type: 'string' },
     out: { type: 'string', default: 'docs/benchmarks' },
   },
 });
 const full = values.full && !values.quick;
-const rounds = full ? 9 : 3;
+const rounds = values.rounds === undefined ? (full ? 9 : 3) : Number(values.rounds);
 const starts = full ? 25 : 11;
 const load = loadavg()[0].toFixed(1);
 
@@ -76,7 +77,7 @@ function machine() {
       execFileSync('sh', ['-c', `${name} ${flag} 2>&1 | head -1`], { encoding: 'utf8' }).trim(),
     );
   return {
-    command: `npm run bench -- ${full ? '--full' : '--quick'}${values.image ? ' --image …' : ''}`,
+    command: `npm run bench -- ${full ? '--full' : '--quick'}${values.rounds ? ` --rounds ${values.rounds}` : ''}${values.image ? ' --image …' : ''}`,
     commit: execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8' }).trim(),
     date: new Date().toISOString().slice(0, 10),
     cpus: cpus().length,
