@@ -20,6 +20,8 @@ export interface Flight {
   interest: number;
   /** Whether any of them wants the value kept in the memory tier. */
   keepInMemory: boolean;
+  /** Whether more than one of them, or a tier, has the value. */
+  shared: boolean;
   resolve(value: Uint8Array): void;
   reject(error: unknown): void;
 }
@@ -64,6 +66,7 @@ export function createFlightTable(): FlightTable {
         value: undefined,
         interest: 0,
         keepInMemory: false,
+        shared: false,
         resolve,
         reject,
       };

@@ -56,6 +56,7 @@ export function createMemoryTier(capacity: number, observer: Observer = silentOb
 
   return {
     name: 'memory',
+    holdsValues: true,
     capacity,
     get bytes() {
       return bytes;

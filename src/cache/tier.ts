@@ -9,8 +9,10 @@ export interface CacheTier {
   readonly name: Tier;
   /** The value, or undefined. `length` is what the caller expects; another length is treated as absent. */
   get(key: string, length: number): Promise<Uint8Array | undefined> | Uint8Array | undefined;
-  /** Keeps the value if it can. The caller will not change `value` afterwards. */
+  /** Keeps the value if it can. Where `holdsValues` is set the caller does not change `value` afterwards. */
   put(key: string, value: Uint8Array): Promise<void> | void;
+  /** Set where `value` itself is kept, or still used when `put` has returned. */
+  readonly holdsValues?: true;
   /** Drops an entry that did not hold. */
   drop(key: string): Promise<void> | void;
   /** Whether the entry is probably there; cheaper than `get`, and no use of it. Absent where the tier cannot tell cheaply. */

@@ -37,6 +37,8 @@ export interface LoadOptions<U extends Unit> {
 export interface Batch {
   /** The value of unit i; a promise only if it is not here yet. Readers must not change it. */
   take(i: number): Uint8Array | Promise<Uint8Array>;
+  /** Whether nobody else has the value of unit i, no reader and no tier: whoever took it may use its memory for something else. */
+  own(i: number): boolean;
   /** True when no unit is waited for. */
   settled(): boolean;
   /** Stops waiting; a load that nobody waits for is aborted. */
@@ -60,7 +62,7 @@ export interface TieredCache {
   load<U extends Unit>(units: readonly U[], options: LoadOptions<U>): Batch;
   /**
    * A fresh value from the origin: verified, put into the tiers, handed to who waits for it. Throws ClipError DIGEST_MISMATCH
-   * when the bytes are not the key's. The value must not be changed afterwards.
+   * when the bytes are not the key's. The value must not be changed afterwards, but by the one reader that owns it.
    */
   deliver(unit: Unit, value: Uint8Array, options?: DeliverOptions): void;
   /** Looks again for units that are being loaded and lands what a tier has by now; returns those that are nowhere. */
@@ -99,6 +101,7 @@ export function createTieredCache(options: TieredCacheOptions): TieredCache {
   const writes = new Set<Promise<void>>();
   const shared = lower.find((tier) => tier.claims !== undefined);
   const late = lower.some((tier) => tier.name === 'remote');
+  const holding = lower.some((tier) => tier.holdsValues);
   let sinceTurn = 0;
 
   function put(tier: CacheTier, key: string, value: Uint8Array): void {
@@ -139,9 +142,17 @@ export function createTieredCache(options: TieredCacheOptions): TieredCache {
     const found = await find(unit);
     if (found === undefined) return false;
     how.onOutcome?.(unit, found.tier, false);
-    if (flights.get(unit.key, unit.length)?.keepInMemory) memory?.put(unit.key, found.value);
-    flights.land(unit.key, found.value);
+    land(unit, found.value, false);
     return true;
+  }
+
+  /** Hands a value to who waits for it, and to the memory tier where they want that. */
+  function land({ key, length }: Unit, value: Uint8Array, keepInMemory: boolean): void {
+    const flight = flights.get(key, length);
+    const keep = memory !== undefined && (keepInMemory || flight?.keepInMemory === true);
+    if (keep) memory.put(key, value);
+    if (flight) flight.shared ||= keep || holding;
+    flights.land(key, value);
   }
 
   async function fetch<U extends Unit>(wanted: U[], load: Load, how: LoadOptions<U>): Promise<void> {
@@ -207,8 +218,10 @@ export function createTieredCache(options: TieredCacheOptions): TieredCache {
           continue;
         }
         let flight = flights.get(unit.key, unit.length);
-        if (flight) how.onOutcome?.(unit, 'memory', true);
-        else {
+        if (flight) {
+          flight.shared = true;
+          how.onOutcome?.(unit, 'memory', true);
+        } else {
           flight = flights.start(unit.key, unit.length, load);
           owned.push(unit);
         }
@@ -224,18 +237,22 @@ export function createTieredCache(options: TieredCacheOptions): TieredCache {
       if (!isWhole || (how.digest === undefined ? !holds(unit.key, value) : how.digest !== unit.key)) {
         throw new ClipError('DIGEST_MISMATCH', `expected bytes with SHA-256 ${unit.key}`);
       }
-      const keep = how.keepInMemory || flights.get(unit.key, unit.length)?.keepInMemory;
-      if (keep) memory?.put(unit.key, value);
       for (const tier of lower) put(tier, unit.key, value);
-      flights.land(unit.key, value);
+      land(unit, value, how.keepInMemory === true);
     },
     async recheck(units) {
       const left: (typeof units)[number][] = [];
       for (const unit of units) {
-        if (flights.get(unit.key, unit.length) === undefined) continue;
-        const value = memory?.get(unit.key, unit.length) ?? (await find(unit))?.value;
-        if (value) flights.land(unit.key, value);
-        else left.push(unit);
+        const flight = flights.get(unit.key, unit.length);
+        if (flight === undefined) continue;
+        const kept = memory?.get(unit.key, unit.length);
+        const value = kept ?? (await find(unit))?.value;
+        if (!value) {
+          left.push(unit);
+          continue;
+        }
+        flight.shared ||= kept !== undefined || holding;
+        flights.land(unit.key, value);
       }
       return left;
     },
@@ -267,6 +284,10 @@ function batchOf(slots: readonly (Uint8Array | Flight)[], leave: (flight: Flight
       const slot = slots[i];
       if (slot === undefined) throw new RangeError(`unit ${i} of ${slots.length}`);
       return slot instanceof Uint8Array ? slot : (slot.value ?? slot.promise);
+    },
+    own(i) {
+      const slot = slots[i];
+      return slot !== undefined && 'shared' in slot && slot.value !== undefined && !slot.shared;
     },
     settled() {
       return slots.every((slot) => slot instanceof Uint8Array || slot.value !== undefined);

@@ -1,4 +1,5 @@
 import { Worker } from 'node:worker_threads';
+import type { Buffers } from '../buffers.js';
 import { ClipError } from '../errors.js';
 import type { SpanContext } from '../format/model.js';
 import { unpackError } from '../sent-error.js';
@@ -11,8 +12,9 @@ export interface SpanThreads {
   /** Whether a thread takes work. Until one does (a start takes some 40 ms), and when none can be had, the work is the caller's. */
   ready(): boolean;
   /**
-   * Inflates a span; `compressed` must be alone in its buffer, which is gone afterwards. Throws what `inflateSpan` throws, the signal's
-   * reason when it aborts before the span's turn, and ClipError FAILED when the threads break down or are closed.
+   * Inflates a span; `compressed` must be alone in its buffer, which is gone afterwards. So is the value, in a buffer that may be larger.
+   * Throws what `inflateSpan` throws, the signal's reason when it aborts before the span's turn, and ClipError FAILED when the threads
+   * break down or are closed.
    */
   inflate(job: Omit<SpanJob, 'id' | 'target'>, signal: AbortSignal): Promise<InflatedSpan>;
   close(): Promise<void>;
@@ -34,7 +36,8 @@ interface Thread {
   busy: Map<number, Waiting>;
 }
 
-export function createSpanThreads(size: number): SpanThreads {
+/** Values lie in memory of `buffers`, and that of the compressed bytes goes back there. */
+export function createSpanThreads(size: number, buffers: Buffers): SpanThreads {
   const threads = new Set<Thread>();
   const started = new Set<Worker>();
   const queue: Waiting[] = [];
@@ -64,7 +67,10 @@ export function createSpanThreads(size: number): SpanThreads {
     busy.delete(message.id);
     if (busy.size === 0) worker.unref();
     if (message.type === 'failed') waiting?.reject(unpackError(message.error));
-    else waiting?.resolve(message);
+    else {
+      buffers.give(message.compressed);
+      waiting?.resolve(message);
+    }
   }
 
   /** A thread that ended for whatever reason: what it had is lost, and with the last of them what waits. */
@@ -93,7 +99,7 @@ export function createSpanThreads(size: number): SpanThreads {
     const { job } = waiting;
     busy.set(job.id, waiting);
     worker.ref();
-    const target = new Uint8Array(Buffer.allocUnsafeSlow(job.span.length).buffer);
+    const target = buffers.take(job.span.length);
     worker.postMessage({ ...job, target } satisfies SpanJob, [job.compressed.buffer, target.buffer]);
   }
 

@@ -1,3 +1,4 @@
+import type { Buffers } from '../buffers.js';
 import type { TieredCache } from '../cache/tiered.js';
 import { ClipError } from '../errors.js';
 import type { ImageIndex } from '../format/image-index.js';
@@ -17,6 +18,8 @@ export interface ReadContext {
   readonly observer: Observer;
   /** Loaded at the first use: a warm read inflates nothing. */
   readonly decoders: () => Promise<Decoders>;
+  /** For compressed spans, and for spans whose only reader is done with them. */
+  readonly buffers: Buffers;
   readonly threads: ThreadUse;
   readonly runs: Runs;
 }

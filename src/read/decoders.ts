@@ -1,3 +1,4 @@
+import type { Buffers } from '../buffers.js';
 import type { Encoding, Span, SpanContext } from '../format/model.js';
 import type { SpanThreads } from '../inflate/span-threads.js';
 
@@ -19,7 +20,7 @@ export interface Decoders {
 export interface ThreadOptions {
   /** Uncompressed bytes that the loads under way must want before threads are started for them and all that follow. */
   worthFrom: number;
-  open(): Promise<OpenThreads>;
+  open(buffers: Buffers): Promise<OpenThreads>;
 }
 
 export type OpenThreads = SpanThreads;

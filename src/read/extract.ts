@@ -10,13 +10,14 @@
 import fs, { constants } from 'node:fs';
 import { byteStringToBytes } from '../bytes.js';
 import { makeFolder } from '../cache/make-folder.js';
-import { ClipError } from '../errors.js';
+import type { ClipError } from '../errors.js';
 import type { Observer } from '../observer.js';
 import { type EntryType, extentsOf } from '../tree/entry.js';
 import type { Node } from '../tree/node.js';
 import { fsError } from './extract-errors.js';
+import { createFileWriter } from './extract-files.js';
 import { createMetadata, type Metadata, type NotCarried } from './extract-metadata.js';
-import { createPlacer, type Placer, type Placing } from './extract-place.js';
+import { createPlacer, type Placer } from './extract-place.js';
 import type { ImageReader } from './reader.js';
 import { breath } from './turns.js';
 
@@ -153,101 +154,38 @@ function inDataOrder(files: Node[]): Node[] {
 }
 
 async function writeFiles(files: readonly Node[], work: Work): Promise<void> {
-  const { observer, reader, signal } = work.options;
+  const { placer, metadata, summary, options } = work;
+  const { observer, reader, signal } = options;
   const total = files.reduce((sum, node) => sum + storedBytes(node), 0);
   let done = 0;
-  let file: NewFile | undefined;
+  const writer = createFileWriter({ placer, metadata, onFile });
+
+  function onFile(node: Node): void {
+    summary.files++;
+    summary.bytes += node.entry.size;
+    done += storedBytes(node);
+    observer.emit({ type: 'progress', task: 'extracting', done, total, unit: 'bytes' });
+  }
+
   try {
-    for await (const { node, bytes, zeros, last } of await reader.readFiles(
-      files,
-      signal ? { signal } : {},
-    )) {
-      file ??= await beginFile(node, work);
-      if (bytes.byteLength > 0) file.write(bytes);
-      else file.skip(zeros);
-      if (!last) continue;
-      file.finish();
-      file = undefined;
-      done += storedBytes(node);
-      observer.emit({ type: 'progress', task: 'extracting', done, total, unit: 'bytes' });
+    for await (const part of await reader.readFiles(files, {
+      inDataOrder: true,
+      ...(signal && { signal }),
+    })) {
+      const pause = breath();
+      if (pause) await pause;
+      signal?.throwIfAborted();
+      const room = writer.add(part);
+      if (room) await room;
     }
+    await writer.end();
   } finally {
-    file?.abandon();
+    await writer.abandon();
   }
 }
 
 function storedBytes(node: Node): number {
   return extentsOf(node.entry).reduce((sum, extent) => sum + extent.length, 0);
-}
-
-/** A regular file that is being written, under a temporary name until it is whole. Each call throws ClipError IO or NO_SPACE. */
-interface NewFile {
-  write(bytes: Uint8Array): void;
-  /** So many bytes stay a hole. */
-  skip(bytes: number): void;
-  finish(): void;
-  /** Never throws. */
-  abandon(): void;
-}
-
-async function beginFile(node: Node, work: Work): Promise<NewFile> {
-  const { placer, metadata, summary } = work;
-  const { size, extents } = node.entry;
-  let file: number | undefined;
-  let placing: Placing | undefined;
-  let position = 0;
-
-  function abandon(): void {
-    if (file !== undefined) fs.closeSync(file);
-    file = undefined;
-    placing?.abandon();
-  }
-
-  /** `step`, named by the place of the file when it fails. */
-  function attempt(step: () => void): void {
-    try {
-      step();
-    } catch (error) {
-      abandon();
-      throw fsError(error, placer.locate(node.path));
-    }
-  }
-
-  await inTurn(work, () =>
-    attempt(() => {
-      placing = placer.begin(node.path);
-      file = fs.openSync(placing.temporary, NEW_FILE, 0o600);
-    }),
-  );
-  return {
-    write: (bytes) =>
-      attempt(() => {
-        for (let done = 0; done < bytes.length; ) {
-          done += fs.writeSync(file!, bytes, done, bytes.length - done, position + done);
-        }
-        position += bytes.length;
-      }),
-    skip(bytes) {
-      position += bytes;
-    },
-    finish: () =>
-      attempt(() => {
-        if (position !== size) {
-          throw new ClipError(
-            'CORRUPT_LAYER',
-            `a file of the image ended after ${position} of ${size} bytes`,
-          );
-        }
-        if (extents) fs.ftruncateSync(file!, size);
-        metadata.apply(file!, node.entry);
-        fs.closeSync(file!);
-        file = undefined;
-        placing!.land();
-        summary.files++;
-        summary.bytes += size;
-      }),
-    abandon,
-  };
 }
 
 function makeHardLink(first: Node, node: Node, { placer, summary }: Work): void {
@@ -272,7 +210,6 @@ function countLost(type: EntryType, notCarried: NotCarried): void {
 
 /** Until its own mode is set at the end, nobody else looks into a directory that may be meant to be closed. */
 const PRIVATE = 0o700;
-const NEW_FILE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 const DIRECTORY = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
 
 function withFile(path: Buffer, flags: number, use: (file: number) => void): void {

@@ -19,6 +19,7 @@ export const inflateDecoders: Decoders = {
       ? undefined
       : {
           worthFrom: WORTH_THREADS,
-          open: async () => (await import('../inflate/span-threads.js')).createSpanThreads(size),
+          open: async (buffers) =>
+            (await import('../inflate/span-threads.js')).createSpanThreads(size, buffers),
         },
 };

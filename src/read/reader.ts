@@ -1,4 +1,5 @@
 import { constants } from 'node:buffer';
+import { createBuffers } from '../buffers.js';
 import type { TieredCache } from '../cache/tiered.js';
 import { ClipError } from '../errors.js';
 import { escapeName } from '../escape.js';
@@ -13,6 +14,7 @@ import type { NaiveReader } from './naive.js';
 import { createPeek } from './peek.js';
 import { clipRange, planPieces } from './plan.js';
 import { createRuns } from './runs.js';
+import { createShelf } from './shelf.js';
 import { createStrategist, type Strategy } from './strategy.js';
 import { streamFile } from './stream.js';
 import type { FilePart, Nodes } from './stream-files.js';
@@ -48,9 +50,12 @@ export interface ImageReader {
   /**
    * The bytes of many nodes, one after the other, in parts; quicker than `read` for each, above all where files are small and
    * neighbours in their layer. What is no regular file is one empty part. Throws as `read` does, at the first file that cannot
-   * be read.
+   * be read. `inDataOrder`: the nodes come in the order of their bytes in the layers, and memory holds nothing for later ones.
    */
-  readFiles(nodes: Nodes, options?: { signal?: AbortSignal }): Promise<AsyncIterable<FilePart>>;
+  readFiles(
+    nodes: Nodes,
+    options?: { signal?: AbortSignal; inDataOrder?: boolean },
+  ): Promise<AsyncIterable<FilePart>>;
   /** Loads the spans of these files into the tiers. They count as `prefetched` until they are read. */
   prefetch(nodes: Iterable<Node> | AsyncIterable<Node>, options?: { signal?: AbortSignal }): Promise<void>;
   /**
@@ -82,18 +87,22 @@ const LARGE_SHARE = 1 / 8;
 export function createImageReader(options: ImageReaderOptions): ImageReader {
   const { index, cache, observer, strategy } = options;
   const decoders = async () => options.decoders ?? (await import('./inflate-decoders.js')).inflateDecoders;
+  const buffers = createBuffers();
   const context: ReadContext = {
     index,
     cache,
     observer,
     decoders,
-    threads: createThreadUse(decoders),
+    buffers,
+    threads: createThreadUse(decoders, buffers),
     source: once(options.source),
     runs: createRuns(),
   };
   const strategist = createStrategist(context, strategy === 'naive' ? 'span' : strategy);
   const naive = strategy === 'naive' ? createNaive(context) : undefined;
-  const largest = (cache.memory?.capacity ?? 0) * LARGE_SHARE;
+  const memory = cache.memory?.capacity ?? 0;
+  const largest = memory * LARGE_SHARE;
+  const shelf = createShelf(memory, buffers);
   const peek = createPeek(context, strategy);
   const closing = new AbortController();
   const underway = new Set<Promise<void>>();
@@ -170,10 +179,10 @@ export function createImageReader(options: ImageReaderOptions): ImageReader {
     },
     peek: peek.peek,
     remember: peek.remember,
-    async readFiles(nodes, { signal } = {}) {
+    async readFiles(nodes, { signal, inDataOrder = false } = {}) {
       const { eachFile, streamFiles } = await import('./stream-files.js');
       if (naive) return eachFile(read, nodes, signal);
-      return streamFiles(context, strategist, { nodes, largest, signal });
+      return streamFiles(context, strategist, { nodes, largest: inDataOrder ? 0 : largest, shelf, signal });
     },
     async prefetch(nodes, { signal } = {}) {
       const { fillSpans } = await import('./fill.js');

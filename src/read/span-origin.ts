@@ -113,7 +113,7 @@ async function fetchRun(
   const end = (run.at(-1) as Span).end;
   const chunks = blobRange(context, layerInfo(context, layer), { start, end, signal });
   let next = 0;
-  for await (const compressed of cutRanges(chunks, ranges)) {
+  for await (const compressed of cutRanges(chunks, ranges, context.buffers)) {
     signal.throwIfAborted();
     await work.add(run[next++] as Span, compressed);
   }

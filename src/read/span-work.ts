@@ -8,7 +8,7 @@ import { turn } from './turns.js';
 /** What becomes of compressed spans: inflated, here or in threads, and delivered. */
 export interface SpanWork {
   /** Takes a span; resolves when the next one can be taken. `compressed` is the work's own from now on. */
-  add(span: Span, compressed: Uint8Array): Promise<void>;
+  add(span: Span, compressed: Uint8Array<ArrayBuffer>): Promise<void>;
   /** Resolves when all spans are delivered. Throws what the first of them that cannot be delivered throws. */
   end(): Promise<void>;
 }
@@ -22,7 +22,7 @@ export interface SpanWorkOptions {
 /** A span with all that its inflating needs. */
 interface Job {
   span: Span;
-  compressed: Uint8Array;
+  compressed: Uint8Array<ArrayBuffer>;
   context: SpanContext;
   inflateSpan: Decoders['inflateSpan'];
 }
@@ -43,13 +43,14 @@ export function createSpanWork(context: ReadContext, layer: number, options: Spa
     const started = now();
     const answer = job.inflateSpan(info.encoding, span, job.context, compressed);
     const value = answer instanceof Promise ? await answer : answer;
+    context.buffers.give(compressed);
     ended(span, (now() - started) / 1000);
     deliverSpan(context, layer, { span, value });
   }
 
   async function inflateThere(there: OpenThreads, job: Job): Promise<void> {
     const { span, compressed } = job;
-    const sent = { span, context: job.context, compressed: compressed as Uint8Array<ArrayBuffer> };
+    const sent = { span, context: job.context, compressed };
     const { value, digest, seconds } = await there.inflate(sent, signal);
     begun(span);
     ended(span, seconds);

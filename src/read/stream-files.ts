@@ -1,14 +1,16 @@
 /**
- * Many files, one after the other, for who reads a whole tree: `export` and `verify`. A single file of a few kB costs a read a
- * plan, a load and a dozen promises; here some hundred neighbours share them. Files are planned into windows of spans, each span
- * once in a window; one window is handed out while the next is on its way. The receipt counts as for single reads: one lookup a
- * unit and file, so that a span shared by ten files is one miss and nine hits.
+ * Many files, one after the other, for who reads a whole tree: `export`, `extract` and `verify`. A single file of a few kB costs a
+ * read a plan, a load and a dozen promises; here some hundred neighbours share them. Files are planned into windows of spans; one
+ * window is handed out while the next ones are on their way. What was handed out stays on a shelf for files that come later, and
+ * then its memory is used again. The receipt counts as for single reads: one lookup a unit and file, so that a span shared by ten
+ * files is one miss and nine hits.
  */
 import type { Batch } from '../cache/tiered.js';
 import type { Node } from '../tree/node.js';
 import { abortable } from './abortable.js';
 import type { ReadContext } from './context.js';
 import { segmentsOf } from './plan.js';
+import type { Shelf } from './shelf.js';
 import { createSpanFinder } from './span-finder.js';
 import type { ReadPlan, Strategist } from './strategy.js';
 import { type SpanUnit, unitOf } from './units.js';
@@ -16,8 +18,10 @@ import { type SpanUnit, unitOf } from './units.js';
 /** A part of a node, in the order of its bytes. What is no file, and an empty file, is one part without bytes. */
 export interface FilePart {
   node: Node;
-  /** A view of cached data that must not be changed. */
+  /** A view that must not be changed. It is valid until the next part is asked for, or longer where it is held. */
   bytes: Uint8Array;
+  /** Keeps `bytes` valid until the result is called, once. */
+  hold(): () => void;
   /** So many zeros of a hole, instead of bytes. */
   zeros: number;
   /** The node's last part. */
@@ -26,19 +30,27 @@ export interface FilePart {
 
 export type Nodes = AsyncIterable<Node> | Iterable<Node>;
 
-/** A window ends at the first of these; memory holds two windows. */
-const MAX_BYTES = 16 << 20;
+/** A window ends at the first of these. */
+const MAX_BYTES = 8 << 20;
 const MAX_PARTS = 4096;
+/** Windows that memory holds: one is handed out, the others are on their way. */
+const WINDOWS = 3;
 
 const NOTHING = new Uint8Array(0);
 
-/** One span in a window, shared by the files that have bytes in it. */
+/** One span, shared by the files that have bytes in it. */
 interface Slot {
-  unit: SpanUnit;
+  key: string;
   /** Where it is awaited from; undefined once the value is here. */
   batch: Batch | undefined;
   number: number;
   value: Uint8Array | undefined;
+  /** Whether nobody else has the value. */
+  own: boolean;
+  /** Parts that are planned and not handed out. */
+  uses: number;
+  /** Whether files that come later may need it: it is no part of a large file only. */
+  keep: boolean;
 }
 
 /** What one file's read looks up and gets. */
@@ -62,60 +74,68 @@ interface PlannedPart {
 /** The load of a window's spans of one layer. */
 interface LayerLoad {
   slots: Slot[];
+  units: SpanUnit[];
   origin: ReadPlan['origin'];
   /** Who counts what is found out about a unit: the first file that has bytes in it. */
   readers: Map<SpanUnit, FileRead>;
-  keepInMemory: boolean;
 }
 
 interface FilesWindow {
   parts: { planned: PlannedPart; slot: Slot | undefined }[];
-  slots: Map<string, Slot>;
   batches: Batch[];
 }
 
 export interface StreamFilesOptions {
-  /** Files up to this size leave their spans in the memory tier. */
+  /** Files up to this size leave their spans on the shelf. */
   largest: number;
+  shelf: Shelf;
   signal: AbortSignal | undefined;
+}
+
+/** A walk's view of the spans: those that planned parts need, and behind them the shelf. */
+interface Walk {
+  context: ReadContext;
+  options: StreamFilesOptions;
+  planned: AsyncGenerator<PlannedPart>;
+  slots: Map<string, Slot>;
 }
 
 export async function* streamFiles(
   context: ReadContext,
   strategist: Strategist,
-  { nodes, largest, signal }: StreamFilesOptions & { nodes: Nodes },
+  { nodes, ...options }: StreamFilesOptions & { nodes: Nodes },
 ): AsyncGenerator<FilePart> {
+  const { signal } = options;
   const planned = planFiles(context, strategist, nodes);
-  let current: FilesWindow | undefined;
-  let next: FilesWindow | undefined;
+  const walk: Walk = { context, options, planned, slots: new Map() };
+  const flying: FilesWindow[] = [];
   try {
-    current = await launch(context, planned, { largest, before: undefined });
-    while (current) {
-      next = await launch(context, planned, { largest, before: current });
-      for (const part of current.parts) {
+    for (;;) {
+      while (flying.length < WINDOWS) {
+        const window = await launch(walk);
+        if (!window) break;
+        flying.push(window);
+      }
+      const current = flying[0];
+      if (!current) return;
+      for (const { planned, slot } of current.parts) {
         signal?.throwIfAborted();
-        const { planned, slot } = part;
         const value = slot && (slot.value ?? (await land(slot, signal)));
-        yield handOut(planned, value);
+        yield handOut(walk, planned, slot, value);
+        if (slot) putAway(walk, slot);
         if (planned.last && planned.read) endRead(context, planned.read);
       }
       release(current);
-      current = next;
-      next = undefined;
+      flying.shift();
     }
   } finally {
-    release(current);
-    release(next);
+    for (const window of flying) release(window);
   }
 }
 
 /** Plans a window and starts its loads; undefined when there are no more nodes. */
-async function launch(
-  context: ReadContext,
-  planned: AsyncGenerator<PlannedPart>,
-  { largest, before }: { largest: number; before: FilesWindow | undefined },
-): Promise<FilesWindow | undefined> {
-  const window: FilesWindow = { parts: [], slots: new Map(), batches: [] };
+async function launch({ context, options, planned, slots }: Walk): Promise<FilesWindow | undefined> {
+  const window: FilesWindow = { parts: [], batches: [] };
   const loads = new Map<number, LayerLoad>();
   let bytes = 0;
   while (bytes < MAX_BYTES && window.parts.length < MAX_PARTS) {
@@ -126,61 +146,90 @@ async function launch(
       window.parts.push({ planned: part, slot: undefined });
       continue;
     }
-    const key = `${node.layer}:${unit.span.index}`;
-    let slot = window.slots.get(key) ?? before?.slots.get(key);
+    const key = `${unit.key} ${unit.length}`;
+    let slot = slots.get(key) ?? fromShelf(options.shelf, key);
     if (slot) read.plan.lookups.note(unit, 'memory', false);
     else {
-      slot = { unit, batch: undefined, number: 0, value: undefined };
-      addToLoad(loads, slot, { read, layer: node.layer, keep: node.entry.size <= largest });
+      slot = { key, batch: undefined, number: 0, value: undefined, own: false, uses: 0, keep: false };
+      addToLoad(loads, slot, { unit, read, layer: node.layer });
       bytes += unit.length;
     }
-    window.slots.set(key, slot);
+    slot.uses++;
+    slot.keep ||= node.entry.size <= options.largest;
+    slots.set(key, slot);
     window.parts.push({ planned: part, slot });
   }
-  for (const { slots, origin, readers, keepInMemory } of loads.values()) {
-    const batch = context.cache.load(
-      slots.map((slot) => slot.unit),
-      {
-        origin,
-        onOutcome: (unit, outcome, coalesced) =>
-          readers.get(unit)?.plan.lookups.note(unit, outcome, coalesced),
-        keepInMemory,
-      },
-    );
+  for (const { slots, units, origin, readers } of loads.values()) {
+    const batch = context.cache.load(units, {
+      origin,
+      onOutcome: (unit, outcome, coalesced) => readers.get(unit)?.plan.lookups.note(unit, outcome, coalesced),
+      keepInMemory: false,
+    });
     for (const slot of slots) slot.batch = batch;
     window.batches.push(batch);
   }
   return window.parts.length > 0 ? window : undefined;
 }
 
+function fromShelf(shelf: Shelf, key: string): Slot | undefined {
+  const found = shelf.take(key);
+  return found && { key, batch: undefined, number: 0, ...found, uses: 0, keep: true };
+}
+
 function addToLoad(
   loads: Map<number, LayerLoad>,
   slot: Slot,
-  { read, layer, keep }: { read: FileRead; layer: number; keep: boolean },
+  { unit, read, layer }: { unit: SpanUnit; read: FileRead; layer: number },
 ): void {
   let load = loads.get(layer);
   if (!load) {
-    load = { slots: [], origin: read.plan.origin, readers: new Map(), keepInMemory: false };
+    load = { slots: [], units: [], origin: read.plan.origin, readers: new Map() };
     loads.set(layer, load);
   }
   slot.number = load.slots.length;
   load.slots.push(slot);
-  load.readers.set(slot.unit, read);
-  load.keepInMemory ||= keep;
+  load.units.push(unit);
+  load.readers.set(unit, read);
 }
 
 /** Waits for a slot's value, and lets go of the batch with all its other values. */
 async function land(slot: Slot, signal: AbortSignal | undefined): Promise<Uint8Array> {
-  const taken = slot.batch!.take(slot.number);
+  const { batch, number } = slot;
+  const taken = batch!.take(number);
   slot.value = taken instanceof Uint8Array ? taken : await abortable(taken, signal);
+  slot.own = batch!.own(number);
   slot.batch = undefined;
   return slot.value;
 }
 
-function handOut({ node, start, end, last, read }: PlannedPart, value: Uint8Array | undefined): FilePart {
+/** A part that lay in the slot is done with. */
+function putAway({ slots, options, context }: Walk, slot: Slot): void {
+  if (--slot.uses > 0) return;
+  slots.delete(slot.key);
+  const { own } = slot;
+  const value = slot.value!;
+  if (slot.keep) options.shelf.put(slot.key, { value, own });
+  else if (own) context.buffers.give(value);
+}
+
+function handOut(
+  walk: Walk,
+  { node, start, end, last, read }: PlannedPart,
+  slot: Slot | undefined,
+  value: Uint8Array | undefined,
+): FilePart {
   if (read) read.bytes += end - start;
-  if (!value) return { node, bytes: NOTHING, zeros: end - start, last };
-  return { node, bytes: value.subarray(start, end), zeros: 0, last };
+  if (!slot || !value) return { node, bytes: NOTHING, hold: holdNothing, zeros: end - start, last };
+  const hold = () => {
+    slot.uses++;
+    return () => putAway(walk, slot);
+  };
+  return { node, bytes: value.subarray(start, end), hold, zeros: 0, last };
+}
+
+/** For bytes that stay as they are. */
+function holdNothing(): () => void {
+  return () => {};
 }
 
 function endRead(context: ReadContext, { plan, bytes }: FileRead): void {
@@ -235,9 +284,9 @@ export async function* eachFile(
   for await (const node of nodes) {
     if (node.entry.type === 'file') {
       for await (const bytes of read(node, signal ? { signal } : {})) {
-        yield { node, bytes, zeros: 0, last: false };
+        yield { node, bytes, hold: holdNothing, zeros: 0, last: false };
       }
     }
-    yield { node, bytes: NOTHING, zeros: 0, last: true };
+    yield { node, bytes: NOTHING, hold: holdNothing, zeros: 0, last: true };
   }
 }

@@ -1,3 +1,4 @@
+import type { Buffers } from '../buffers.js';
 import type { Decoders, OpenThreads } from './decoders.js';
 
 /** The reader's threads: none until what is wanted at one time is worth them, then the same for all. */
@@ -12,7 +13,7 @@ export interface ThreadUse {
   close(): Promise<void>;
 }
 
-export function createThreadUse(decoders: () => Promise<Decoders>): ThreadUse {
+export function createThreadUse(decoders: () => Promise<Decoders>, buffers: Buffers): ThreadUse {
   /** Uncompressed bytes of the loads under way. */
   let wanted = 0;
   let opening: Promise<void> | undefined;
@@ -23,7 +24,7 @@ export function createThreadUse(decoders: () => Promise<Decoders>): ThreadUse {
     const { threads } = await decoders();
     if (closed || opening || !threads || wanted < threads.worthFrom) return;
     // Work that no thread takes is done without them.
-    opening = threads.open().then(
+    opening = threads.open(buffers).then(
       (open) => {
         opened = open;
       },

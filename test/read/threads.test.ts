@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
+import { createBuffers } from '../../src/buffers.js';
 import { isClipError } from '../../src/errors.js';
 import { createSpanThreads, type SpanThreads } from '../../src/inflate/span-threads.js';
 import type { Decoders } from '../../src/read/decoders.js';
@@ -24,7 +25,7 @@ const image = await scannedImage(fakeImage([{ files }]), { pack: (tar) => gzipSy
 /** Threads that have started before the first span comes, for loads of any size; counts what they inflate. */
 async function threaded(): Promise<{ decoders: Decoders; inflated: () => number }> {
   let inflated = 0;
-  const threads = createSpanThreads(2);
+  const threads = createSpanThreads(2, createBuffers());
   while (!threads.ready()) await new Promise((resolve) => setTimeout(resolve, 5));
   const counting: SpanThreads = {
     ...threads,
@@ -134,7 +135,7 @@ test('a reader that stops early, and one that aborts, leave a reader that works'
 });
 
 test('threads that were closed refuse work, and an aborted job waits for nothing', async () => {
-  const threads = createSpanThreads(1);
+  const threads = createSpanThreads(1, createBuffers());
   const signal = AbortSignal.abort(new Error('enough'));
   const [span] = await image.index.spans(0, 0, 1);
   const job = () => ({

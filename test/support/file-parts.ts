@@ -7,7 +7,7 @@ import type { Node } from '../../src/tree/node.js';
 export function readsFiles(reader: { read(node: Node, range: ReadRange): AsyncIterable<Uint8Array> }) {
   async function* parts(nodes: Nodes): AsyncGenerator<FilePart> {
     for await (const node of nodes) {
-      const nothing = { node, bytes: new Uint8Array(0), zeros: 0, last: false };
+      const nothing = { node, bytes: new Uint8Array(0), hold: () => () => {}, zeros: 0, last: false };
       let at = 0;
       for (const { logical, length } of extentsOf(node.entry)) {
         if (logical > at) yield { ...nothing, zeros: logical - at };

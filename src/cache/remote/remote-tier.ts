@@ -173,6 +173,7 @@ export function createRemoteTier(options: RemoteTierOptions): CacheTier & { read
 
   return {
     name: 'remote',
+    holdsValues: true,
     get(key, length) {
       return closed || !isKey(key) ? undefined : look(key, length);
     },

@@ -1,11 +1,13 @@
 /**
- * Data on stdout, written to the file descriptor on a thread of the pool: reading and inflating go on meanwhile, and the
- * stream classes (3 ms at start-up) are never loaded. A pipe that its reader has made non-blocking answers EAGAIN; the rest
- * then goes through `process.stdout`, which can wait.
+ * Data on stdout, written to the file descriptor: the stream classes (3 ms at start-up) are never loaded. A pipe or a terminal may
+ * keep a writer waiting: it is written to on a thread of the pool, and reading and inflating go on meanwhile. A file takes bytes at
+ * once, in less time than waking a thread takes. A pipe that its reader has made non-blocking answers EAGAIN; the rest then goes
+ * through `process.stdout`, which can wait.
  */
 
 import fs from 'node:fs';
 import { ClipError } from '../../errors.js';
+import { takesAtOnce } from './terminal.js';
 
 /** The reader of stdout has gone: the command ends quietly, as a success. */
 export class ClosedPipe extends Error {
@@ -27,6 +29,7 @@ export interface Stdout {
 const PRINT_AT = 1 << 16;
 
 export function createStdout(fd = 1): Stdout {
+  const writeSome = takesAtOnce(fd) ? fs.writeSync : writeOnThread;
   let pending = '';
   let stream: NodeJS.WritableStream | undefined;
   // One write at a time keeps the order whatever the callers await.
@@ -44,7 +47,7 @@ export function createStdout(fd = 1): Stdout {
     let done = 0;
     try {
       while (done < bytes.length && !stream) {
-        done += await writeSome(fd, bytes, done);
+        done += await writeSome(fd, bytes, done, bytes.length - done);
       }
     } catch (error) {
       if (errorCode(error) !== 'EAGAIN') throw outputError(error);
@@ -86,11 +89,9 @@ export function createStdout(fd = 1): Stdout {
   };
 }
 
-function writeSome(fd: number, bytes: Uint8Array, from: number): Promise<number> {
+function writeOnThread(fd: number, bytes: Uint8Array, from: number, length: number): Promise<number> {
   return new Promise((resolve, reject) => {
-    fs.write(fd, bytes, from, bytes.length - from, null, (error, written) =>
-      error ? reject(error) : resolve(written),
-    );
+    fs.write(fd, bytes, from, length, null, (error, written) => (error ? reject(error) : resolve(written)));
   });
 }
 

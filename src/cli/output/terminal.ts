@@ -21,11 +21,27 @@ export async function lookAtTerminal(env: NodeJS.ProcessEnv): Promise<Terminal> 
 async function isTerminal(fd: number): Promise<boolean> {
   try {
     const device = fs.fstatSync(fd);
-    if (!device.isCharacterDevice()) return false;
-    if (device.rdev === fs.statSync('/dev/null', { throwIfNoEntry: false })?.rdev) return false;
+    if (!device.isCharacterDevice() || isNull(device)) return false;
   } catch {
     return false;
   }
   const { isatty } = await import('node:tty');
   return isatty(fd);
+}
+
+/** Whether a write never waits for somebody at the other end, as it may in a pipe or on a terminal. */
+export function takesAtOnce(fd: number): boolean {
+  try {
+    const stat = fs.fstatSync(fd);
+    return stat.isFile() || isNull(stat);
+  } catch {
+    // The first write says what is wrong with it.
+    return false;
+  }
+}
+
+function isNull(device: fs.Stats): boolean {
+  return (
+    device.isCharacterDevice() && device.rdev === fs.statSync('/dev/null', { throwIfNoEntry: false })?.rdev
+  );
 }
