@@ -14,7 +14,7 @@ export interface Buffers {
 }
 
 /** Bytes that lie ready at most: what the windows of a walk hand back before they take again. */
-const CAPACITY = 32 << 20;
+const CAPACITY = 16 << 20;
 /** Parts of Node's own pool, which are smaller, must not get here. */
 const SMALLEST = 64 << 10;
 

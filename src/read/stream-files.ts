@@ -34,7 +34,7 @@ export type Nodes = AsyncIterable<Node> | Iterable<Node>;
 const MAX_BYTES = 8 << 20;
 const MAX_PARTS = 4096;
 /** Windows that memory holds: one is handed out, the others are on their way. */
-const WINDOWS = 3;
+const WINDOWS = 2;
 
 const NOTHING = new Uint8Array(0);
 

@@ -1,7 +1,13 @@
 import { ClipError } from '../../errors.js';
+import { zeros } from '../../read/plan.js';
+import type { ImageReader } from '../../read/reader.js';
+import type { Node } from '../../tree/node.js';
 import type { Context } from '../context.js';
 import type { CAT_FLAGS, Input } from '../definitions.js';
 import { resolveArgument } from '../paths.js';
+
+/** Files from this size on are read as a tree's are, in memory that is used again. */
+const LARGE = 16 << 20;
 
 /** `clip cat`: the bytes of files on stdout. Goes on after a path that fails. */
 export async function run(context: Context, { args, flags }: Input<typeof CAT_FLAGS>): Promise<void> {
@@ -14,12 +20,28 @@ export async function run(context: Context, { args, flags }: Input<typeof CAT_FL
   const { index, reader } = await context.open(target!);
   const { stdout, signal } = context;
   const range = { offset: flags.offset, ...(flags.length === undefined ? {} : { length: flags.length }) };
+
+  /** Chunks are valid until the next one is asked for. */
+  function chunksOf(node: Node): AsyncIterable<Uint8Array> {
+    const whole = flags.offset === 0 && flags.length === undefined;
+    return whole && node.entry.type === 'file' && node.entry.size >= LARGE
+      ? readWhole(reader, node, signal)
+      : reader.read(node, { ...range, signal });
+  }
+
   for (const path of paths) {
     try {
       const node = await resolveArgument(index, path, { followLast: true });
-      for await (const chunk of reader.read(node, { ...range, signal })) await stdout.write(chunk);
+      for await (const chunk of chunksOf(node)) await stdout.write(chunk);
     } catch (error) {
       context.softError(error);
     }
+  }
+}
+
+async function* readWhole(reader: ImageReader, node: Node, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+  for await (const part of await reader.readFiles([node], { signal, inDataOrder: true })) {
+    if (part.bytes.byteLength > 0) yield part.bytes;
+    else yield* zeros(part.zeros);
   }
 }
