@@ -1,25 +1,33 @@
 /**
- * A stream of bytes from one thread to another through shared memory, with marks in it: a ring of slots, both ends blocking. Copying
- * into shared memory costs a quarter of what hashing the same bytes does, and no message is posted for them.
+ * A stream of bytes from one thread to another through shared memory, with marks in it: a ring of slots, both ends blocking. No message
+ * is posted for them.
+ *
+ * V8 copies into shared memory word by word where both ends lie alike in their words, else byte by byte, six times as slow: so bytes lie
+ * in their slot as they lay in their buffer.
  *
  * Waits are loops: V8 ends some of them early under load, whatever the specification says.
  *
  * Layout: Int32 [filled, emptied, answered], what is in each slot (bytes: their number; 0: the end; below it: a mark, its number in the
- * first 8 bytes), 64 bytes for the answer, then the slots.
+ * first 8 bytes), where in the slot it begins, 64 bytes for the answer, then the slots.
  */
 
 const SLOTS = 8;
 const SLOT_BYTES = 256 << 10;
+/** Bytes of a word; a slot has room for the part of one before its bytes. */
+const WORD = 8;
+const STRIDE = SLOT_BYTES + 64;
 const FILLED = 0;
 const EMPTIED = 1;
 const ANSWERED = 2;
 const LENGTHS = 3;
-const ANSWER_AT = 4 * (LENGTHS + SLOTS);
+const STARTS = LENGTHS + SLOTS;
+const WORDS = STARTS + SLOTS;
+const ANSWER_AT = 4 * WORDS;
 const ANSWER_BYTES = 64;
 const DATA_AT = (ANSWER_AT + ANSWER_BYTES + 63) & ~63;
 
 export function createRing(): SharedArrayBuffer {
-  return new SharedArrayBuffer(DATA_AT + SLOTS * SLOT_BYTES);
+  return new SharedArrayBuffer(DATA_AT + SLOTS * STRIDE);
 }
 
 export interface RingWriter {
@@ -32,7 +40,7 @@ export interface RingWriter {
 }
 
 export function ringWriter(ring: SharedArrayBuffer): RingWriter {
-  const words = new Int32Array(ring, 0, LENGTHS + SLOTS);
+  const words = new Int32Array(ring, 0, WORDS);
   const bytes = new Uint8Array(ring);
   let filled = Atomics.load(words, FILLED);
 
@@ -43,8 +51,10 @@ export function ringWriter(ring: SharedArrayBuffer): RingWriter {
       Atomics.wait(words, EMPTIED, emptied);
     }
     const slot = (filled >>> 0) % SLOTS;
-    bytes.set(chunk, DATA_AT + slot * SLOT_BYTES);
+    const start = what > 0 ? chunk.byteOffset % WORD : 0;
+    bytes.set(chunk, DATA_AT + slot * STRIDE + start);
     words[LENGTHS + slot] = what;
+    words[STARTS + slot] = start;
     filled = (filled + 1) | 0;
     Atomics.store(words, FILLED, filled);
     Atomics.notify(words, FILLED);
@@ -73,14 +83,14 @@ export function readRing(
     end(): Uint8Array;
   },
 ): void {
-  const words = new Int32Array(ring, 0, LENGTHS + SLOTS);
+  const words = new Int32Array(ring, 0, WORDS);
   const bytes = new Uint8Array(ring);
   for (;;) {
     const emptied = Atomics.load(words, EMPTIED);
     while (Atomics.load(words, FILLED) === emptied) Atomics.wait(words, FILLED, emptied);
     const slot = (emptied >>> 0) % SLOTS;
     const what = words[LENGTHS + slot]!;
-    const at = DATA_AT + slot * SLOT_BYTES;
+    const at = DATA_AT + slot * STRIDE + words[STARTS + slot]!;
     if (what > 0) reader.data(bytes.subarray(at, at + what));
     else if (what < 0) reader.mark?.(-what, new Float64Array(ring, at, 1)[0]!);
     else bytes.set(reader.end(), ANSWER_AT);
