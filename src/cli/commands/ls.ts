@@ -1,4 +1,5 @@
 import type { ByteString } from '../../bytes.js';
+import { escapeName } from '../../escape.js';
 import type { ImageIndex } from '../../format/image-index.js';
 import type { Node } from '../../tree/node.js';
 import type { Context } from '../context.js';
@@ -35,9 +36,9 @@ async function printPaths(
 ): Promise<void> {
   for await (const paths of batches) {
     signal.throwIfAborted();
-    let text = '';
-    for (const path of paths) if (path !== directory) text += `${shownPath(path)}\n`;
-    await stdout.print(text);
+    // The directory itself comes first. Joining makes one string, where adding up makes three for each path.
+    const below = paths[0] === directory ? paths.slice(1) : paths;
+    if (below.length > 0) await stdout.print(`/${below.map(escapeName).join('\n/')}\n`);
   }
 }
 
