@@ -5,7 +5,7 @@ import type { Observer } from '../observer.js';
 import type { Descriptor } from '../oci/descriptor.js';
 import type { ResolvedImage } from '../source/resolve-image.js';
 import type { ImageSource } from '../source/source.js';
-import type { Entry } from '../tree/entry.js';
+import type { MergeEntry } from '../tree/entry.js';
 import { mergeLayers } from '../tree/merge.js';
 import { inParallel } from './in-parallel.js';
 import { scanLayer } from './scan-layer.js';
@@ -57,9 +57,9 @@ export async function buildIndex(
   const { spacing, sourceHint } = options;
   const { sections, origins } = await layerSections(source, image, options);
   const layers = image.layers.map(({ digest, mediaType }) => ({ section: sections.get(digest)!, mediaType }));
-  const entries = new Map<string, Entry[]>();
+  const entries = new Map<string, MergeEntry[]>();
   for (const [digest, section] of sections) {
-    entries.set(digest, await (await openLayerSection(bufferSource(section))).entries());
+    entries.set(digest, await (await openLayerSection(bufferSource(section))).mergeEntries());
   }
   const chunks = encodeImage({
     layers,

@@ -4,7 +4,7 @@ import { encodeImage } from '../format/image-encoder.js';
 import type { ImageIndex } from '../format/image-index.js';
 import { openLayerSection } from '../format/layer-section.js';
 import { openIndex } from '../format/open-index.js';
-import { comparePaths, type Entry } from '../tree/entry.js';
+import { comparePaths, type MergeEntry } from '../tree/entry.js';
 import { mergeLayers } from '../tree/merge.js';
 import type { Node } from '../tree/node.js';
 import { bufferSource } from './build-index.js';
@@ -24,12 +24,12 @@ export async function checkTree({ index, description, findings }: Checking): Pro
 
 async function rebuild(index: ImageIndex, description: Checking['description']): Promise<ImageIndex> {
   const { manifest, manifestMediaType, config, platform, spacing } = description;
-  const known = new Map<string, { section: Uint8Array; entries: Entry[] }>();
+  const known = new Map<string, { section: Uint8Array; entries: MergeEntry[] }>();
   for (const [i, { digest }] of index.layers.entries()) {
     if (known.has(digest)) continue;
     const section = await index.layerSection(i);
-    const { entries } = await openLayerSection(bufferSource(section));
-    known.set(digest, { section, entries: await entries() });
+    const { mergeEntries } = await openLayerSection(bufferSource(section));
+    known.set(digest, { section, entries: await mergeEntries() });
   }
   const of = (digest: string) => known.get(digest)!;
   const chunks = encodeImage({

@@ -1,5 +1,5 @@
 import type { ByteString } from '../bytes.js';
-import type { Entry, EntryType, Extent } from '../tree/entry.js';
+import type { Entry, EntryType, Extent, MergeEntry } from '../tree/entry.js';
 import { ByteReader } from './byte-reader.js';
 import { readChoices } from './choices.js';
 import { blocksToNext, ENTRY_TYPES, TAR_BLOCK } from './entry-columns.js';
@@ -17,6 +17,7 @@ export interface EntryBlock {
   extentsAt(row: number): Place | undefined;
   /** Attribute sets decoded so far, by the object that `xattrsAt` returns; filled by who decodes them. */
   readonly xattrSets: Map<Place, Entry['xattrs']>;
+  mergeEntry(row: number): MergeEntry;
   /** The entry; `extras` are what the two places above lead to. */
   entry(row: number, extras?: EntryExtras): Entry;
 }
@@ -78,6 +79,15 @@ export function decodeEntries(
     },
     extentsAt: (row) => all().sparse.get(row),
     xattrSets: new Map(),
+    mergeEntry(row) {
+      const { owners, owner, links, positions } = all();
+      return {
+        path: paths[row]!,
+        type: owners[owner[row]!]!.type,
+        link: links.get(row) ?? NO_BYTES,
+        position: positions[row]!,
+      };
+    },
     entry(row, extras) {
       const { owners, owner, times, devices, sizes, links, positions } = all();
       const { type, mode, uid, gid, uname, gname } = owners[owner[row]!]!;

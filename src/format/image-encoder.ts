@@ -23,7 +23,7 @@ export interface ImageParts {
   /** Base first. Sections as `createLayerEncoder` or `ImageIndex.layerSection` gave them. */
   layers: readonly { section: Uint8Array; mediaType: string }[];
   /** The merged tree as `mergeLayers` gives it: sorted by comparePaths, the root '' first. */
-  nodes: readonly MergedNode[];
+  nodes: Iterable<MergedNode>;
   /** Bytes as the registry served them. */
   manifest: Uint8Array;
   manifestMediaType: string;
@@ -43,7 +43,6 @@ export interface ImageParts {
  */
 export function encodeImage(parts: ImageParts): Uint8Array[] {
   check(parts.manifest.length <= MAX_DOCUMENT && parts.config.length <= MAX_DOCUMENT, 'manifest or config');
-  check(parts.nodes[0]?.path === '', 'the first node is not the root');
   const layers = parts.layers.map(({ section }, i) => readLayer(section, `layer ${i}`));
   const sections: { bytes: Uint8Array; head: SectionHead }[] = [];
   const numbers = new Map<string, number>();
@@ -68,6 +67,7 @@ export function encodeImage(parts: ImageParts): Uint8Array[] {
     );
     return ofSection[numbers.get(facts.digest)! - 1]!(entry);
   };
+  const { streams, nodeCount } = encodeMerge(parts.nodes, entryFacts);
   const info = new ByteWriter();
   writeImageFacts(info, {
     manifestDigest: `sha256:${sha256(parts.manifest).toString('hex')}`,
@@ -76,14 +76,14 @@ export function encodeImage(parts: ImageParts): Uint8Array[] {
     configSize: parts.config.length,
     platform: parts.platform,
     spacing: parts.spacing,
-    nodeCount: parts.nodes.length,
+    nodeCount,
     layers: layers.map(({ facts }, i) => ({
       section: numbers.get(facts.digest)!,
       mediaType: parts.layers[i]!.mediaType,
     })),
   });
   const image = encodeSection(SECTION_TYPE.image, info.view(), [
-    ...encodeMerge(parts.nodes, entryFacts),
+    ...streams,
     { id: STREAM.manifest, blocks: encodeBytes(parts.manifest) },
     { id: STREAM.config, blocks: encodeBytes(parts.config) },
   ]);

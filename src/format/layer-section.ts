@@ -1,6 +1,6 @@
 import type { ByteString } from '../bytes.js';
 import { escapeName } from '../escape.js';
-import { comparePaths, type Entry } from '../tree/entry.js';
+import { comparePaths, type Entry, type MergeEntry } from '../tree/entry.js';
 import { BlockCache } from './block-cache.js';
 import { corruptIndex } from './corrupt.js';
 import { decodeEntries, type EntryBlock, type Place } from './entries-decode.js';
@@ -80,12 +80,21 @@ export class LayerSection {
   }
 
   /** All entries, in order; also checks the order from block to block, which reading on demand cannot. */
-  async entries(): Promise<Entry[]> {
-    const entries: Entry[] = [];
+  entries(): Promise<Entry[]> {
+    return this.#all((block, row) => this.#materialise(block, row));
+  }
+
+  /** The same, as far as a merge needs them. */
+  mergeEntries(): Promise<MergeEntry[]> {
+    return this.#all((block, row) => block.mergeEntry(row));
+  }
+
+  async #all<E extends MergeEntry>(make: (block: EntryBlock, row: number) => E | Promise<E>): Promise<E[]> {
+    const entries: E[] = [];
     for (let ordinal = 0; ordinal < this.facts.entryCount; ) {
       const { block } = await this.entryBlock(ordinal);
       for (let row = 0; row < block.count; row++) {
-        const made = this.#materialise(block, row);
+        const made = make(block, row);
         entries.push(made instanceof Promise ? await made : made);
       }
       const before = entries[ordinal - 1];
@@ -201,6 +210,8 @@ export interface OpenedLayerSection {
   spacing: number;
   /** Sorted by (comparePaths, position). */
   entries(): Promise<Entry[]>;
+  /** The same, as far as a merge needs them. */
+  mergeEntries(): Promise<MergeEntry[]>;
   spans(offset: number, length: number): Promise<Span[]>;
   spanContext(span: Span): Promise<SpanContext>;
   /** Holds every block against its digest, the windows too. */
@@ -226,6 +237,7 @@ export async function openLayerSection(source: ByteSource): Promise<OpenedLayerS
     info,
     spacing,
     entries: () => layer.entries(),
+    mergeEntries: () => layer.mergeEntries(),
     spans: (offset, length) => layer.spans(offset, length),
     spanContext: (span) => layer.context(span),
     verify: async () => {

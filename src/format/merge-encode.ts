@@ -2,6 +2,7 @@ import type { ByteString } from '../bytes.js';
 import type { EntryRef, MergedNode } from '../tree/merged-node.js';
 import { encodeBlock } from './block-encoder.js';
 import { ByteWriter } from './byte-writer.js';
+import { check } from './corrupt.js';
 import { MAX_BLOCK, MAX_BLOCK_ITEMS, MAX_BLOCK_PATHS } from './limits.js';
 import { RUN } from './merge-runs.js';
 import { writePaths } from './paths.js';
@@ -26,7 +27,10 @@ interface Row {
  * entries; both are in the same order, so a few runs tell most of them. A block ends where a block of entries does, if it can:
  * then a lookup decodes one of either.
  */
-export function encodeMerge(nodes: readonly MergedNode[], facts: EntryFacts): EncodedStream[] {
+export function encodeMerge(
+  nodes: Iterable<MergedNode>,
+  facts: EntryFacts,
+): { streams: EncodedStream[]; nodeCount: number } {
   const blocks: EncodedBlock[] = [];
   const firsts: ByteString[] = [];
   const out = new ByteWriter(MAX_BLOCK);
@@ -44,7 +48,9 @@ export function encodeMerge(nodes: readonly MergedNode[], facts: EntryFacts): En
   };
   let rows: Row[] = [];
   let explicitBytes = 0;
+  let nodeCount = 0;
   for (const node of nodes) {
+    check(nodeCount++ > 0 || node.path === '', 'the first node is not the root');
     const entry = node.ref && facts(node.ref);
     const explicit = !entry || entry.path !== node.path;
     const full = rows.length >= (entry?.beginsBlock ? ENOUGH_NODES : MOST_NODES);
@@ -57,10 +63,12 @@ export function encodeMerge(nodes: readonly MergedNode[], facts: EntryFacts): En
     if (explicit) explicitBytes += node.path.length;
   }
   if (rows.length > 0) addBlock(rows);
-  return [
+  check(nodeCount > 0, 'no nodes');
+  const streams = [
     { id: STREAM.keys, blocks: encodeKeys(firsts) },
     { id: STREAM.merge, blocks },
   ];
+  return { streams, nodeCount };
 }
 
 /** The first path of each block of nodes. */

@@ -59,6 +59,9 @@ export function extentsOf(entry: Entry): readonly Extent[] {
   return [{ logical: 0, offset: entry.position, length: entry.size }];
 }
 
+/** What merging layers needs of an entry: a fraction of the memory of the whole. */
+export type MergeEntry = Pick<Entry, 'path' | 'type' | 'link' | 'position'>;
+
 /**
  * Canonical order of paths: byte order with '/' before every other byte, so that all that is below a directory follows it
  * directly. Returns <0, 0 or >0.

@@ -3,7 +3,7 @@
  * references to the entries that made them.
  */
 import type { ByteString } from '../bytes.js';
-import type { Entry } from './entry.js';
+import type { MergeEntry } from './entry.js';
 import { filled, grown, NameTree, NONE, ROOT, type Slot } from './name-tree.js';
 
 /** What a name is. LINK is a hard link whose target is still to be found, LOST one whose target is nowhere. */
@@ -15,7 +15,7 @@ export const MAX_PATH_BYTES = 8192;
 /** Names that the layers of one image may make, those that are replaced or hidden later included. */
 export const MAX_NAMES = 8_000_000;
 
-export type Layers = readonly (readonly Entry[])[];
+export type Layers = readonly (readonly MergeEntry[])[];
 
 export class FileTree {
   readonly names = new NameTree({ names: MAX_NAMES, pathBytes: MAX_PATH_BYTES });

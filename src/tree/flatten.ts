@@ -8,10 +8,7 @@ import { NONE, ROOT, type Slot } from './name-tree.js';
 const MAX_NEW_PATH_BYTES = 2 ** 28;
 
 /** Lists the tree in canonical order. Throws ClipError LIMIT where paths of missing parents would fill the memory. */
-export function flatten(tree: FileTree): MergedNode[] {
-  const nodes: MergedNode[] = [];
-  /** Where a directory's node is in `nodes`: its children build their paths on it. */
-  const places = new Int32Array(tree.names.size);
+export function* flatten(tree: FileTree): Generator<MergedNode> {
   const targets = new Map<number, EntryRef>();
   const open: Slot[] = [ROOT];
   let newPathBytes = 0;
@@ -28,17 +25,20 @@ export function flatten(tree: FileTree): MergedNode[] {
           hint: 'this is no ordinary image; docs/security.md lists the limits',
         });
       }
-      const above = nodes[places[tree.names.parent(slot)]!]!.path;
-      const name = tree.names.name(slot);
-      path = (above === '' ? name : `${above}/${name}`) as ByteString;
+      path = pathOf(tree, slot);
     }
     if (tree.kind(slot) === KIND.directory) {
-      places[slot] = nodes.length;
       for (const child of childrenInReverse(tree, slot)) open.push(child);
     }
-    nodes.push({ path, ref, ...linkOf(tree, slot, targets) });
+    yield { path, ref, ...linkOf(tree, slot, targets) };
   }
-  return nodes;
+}
+
+/** The path as the names on the way to the root spell it. */
+function pathOf({ names }: FileTree, slot: Slot): ByteString {
+  const path: string[] = [];
+  for (let at = slot; at !== ROOT; at = names.parent(at)) path.push(names.name(at));
+  return path.reverse().join('/') as ByteString;
 }
 
 function linkOf(

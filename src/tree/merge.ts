@@ -4,7 +4,7 @@
  * does, and where umoci refuses the whole image it reads on; each rule, with what containerd and umoci do, is a row of
  * docs/conformance.md, 'Changesets'.
  */
-import type { Entry } from './entry.js';
+import type { MergeEntry } from './entry.js';
 import { FileTree, KIND } from './file-tree.js';
 import { DirectoryFinder } from './find-directory.js';
 import { flatten } from './flatten.js';
@@ -17,16 +17,17 @@ const AUFS = '.wh..wh.';
 const OPAQUE = '.wh..wh..opq';
 
 /**
- * The merged tree, sorted by comparePaths, the root ('') first. Each layer's entries come sorted by (comparePaths, position)
- * and are applied in the order of their positions. Time and memory grow with the number of entries; nothing recurses.
+ * The nodes of the merged tree, sorted by comparePaths, the root ('') first; to be iterated once. Each layer's entries come sorted by
+ * (comparePaths, position) and are applied in the order of their positions. Time and memory grow with the number of entries;
+ * nothing recurses.
  *
  * A name that is a hard link to nothing, or to a directory, stays in the tree with `ref` and without `target`: unpackers
  * refuse such an image as a whole, clip refuses that one name when it is read.
  *
- * Throws ClipError LIMIT: a path over 8192 bytes, over 8,000,000 names, or paths and links whose handling would take more
+ * Throws ClipError LIMIT, here or while iterating: a path over 8192 bytes, over 8,000,000 names, or paths and links whose handling would take more
  * memory or time than any real image.
  */
-export function mergeLayers(layers: readonly (readonly Entry[])[]): MergedNode[] {
+export function mergeLayers(layers: readonly (readonly MergeEntry[])[]): Iterable<MergedNode> {
   const tree = new FileTree(layers);
   for (let layer = 0; layer < layers.length; layer++) {
     tree.layer = layer;
@@ -37,7 +38,7 @@ export function mergeLayers(layers: readonly (readonly Entry[])[]): MergedNode[]
 
 class LayerApplier {
   private readonly tree: FileTree;
-  private readonly entries: readonly Entry[];
+  private readonly entries: readonly MergeEntry[];
   private readonly finder: DirectoryFinder;
   /** Hard links whose target was not there when they came. */
   private readonly pending: { slot: Slot; entry: number }[] = [];
@@ -46,7 +47,7 @@ class LayerApplier {
   /** The directory of the entry before: tars list a directory's files together. */
   private lastParent = { path: '', slot: ROOT, moved: false, routes: -1 };
 
-  constructor(tree: FileTree, entries: readonly Entry[]) {
+  constructor(tree: FileTree, entries: readonly MergeEntry[]) {
     this.tree = tree;
     this.entries = entries;
     this.finder = new DirectoryFinder(tree);

@@ -1,7 +1,7 @@
-import type { Entry } from './entry.js';
+import type { MergeEntry } from './entry.js';
 
 /** Ordinals of entries in the order of their positions, that is as they came in the tar. */
-export function tarOrder(entries: readonly Entry[]): Uint32Array {
+export function tarOrder(entries: readonly MergeEntry[]): Uint32Array {
   const count = entries.length;
   const order = new Uint32Array(count);
   // Positions follow header blocks, so they are multiples of 512: position and ordinal fit into one double together, and
@@ -19,7 +19,7 @@ export function tarOrder(entries: readonly Entry[]): Uint32Array {
   return order;
 }
 
-function slowOrder(entries: readonly Entry[], order: Uint32Array): Uint32Array {
+function slowOrder(entries: readonly MergeEntry[], order: Uint32Array): Uint32Array {
   for (let i = 0; i < order.length; i++) order[i] = i;
   return order.sort((a, b) => entries[a]!.position - entries[b]!.position || a - b);
 }

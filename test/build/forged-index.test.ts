@@ -12,8 +12,8 @@ import type { ImageParts } from '../../src/format/image-encoder.js';
 import { createLayerEncoder } from '../../src/format/layer-encoder.js';
 import { openLayerSection } from '../../src/format/layer-section.js';
 import { OCI_INDEX, OCI_MANIFEST } from '../../src/oci/media-types.js';
-import { mergeLayers } from '../../src/tree/merge.js';
 import { assemble, type Lies, partsOf, plant } from '../support/forged-index.js';
+import { merged } from '../support/merged.js';
 import { clip } from '../support/run-clip.js';
 import { machine, registryWithImage, warnings } from '../support/travel.js';
 
@@ -77,7 +77,7 @@ const FORGERIES: Record<
       const trees = await Promise.all(
         layers.map(async ({ section }) => (await openLayerSection(bufferSource(section))).entries()),
       );
-      return { ...parts, layers, nodes: mergeLayers(trees) };
+      return { ...parts, layers, nodes: merged(trees) };
     },
   },
   'without its last layer': {
@@ -87,7 +87,7 @@ const FORGERIES: Record<
       const trees = await Promise.all(
         layers.map(async ({ section }) => (await openLayerSection(bufferSource(section))).entries()),
       );
-      return { ...parts, layers, nodes: mergeLayers(trees) };
+      return { ...parts, layers, nodes: merged(trees) };
     },
   },
   'with a layer of another size': {
@@ -251,7 +251,7 @@ test('what clip cannot know by looking: a tree that lies is as good as its pushe
       return { mediaType, section: encoder.finish({ ...opened.info, entries: trees[i]! }) };
     }),
   );
-  const file = assemble({ ...at.parts, layers, nodes: mergeLayers(trees) });
+  const file = assemble({ ...at.parts, layers, nodes: merged(trees) });
   const artifact = await plant(at.registry, { subject: at.subject, file });
   const { options } = await machine(t);
   const run = await clip(['cat', at.image, FILE, '--stats', 'json'], { cacheDir: options.cacheDir });

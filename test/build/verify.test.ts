@@ -10,9 +10,9 @@ import { openLayerSection } from '../../src/format/layer-section.js';
 import type { Span } from '../../src/format/model.js';
 import { openIndex } from '../../src/format/open-index.js';
 import type { Entry } from '../../src/tree/entry.js';
-import { mergeLayers } from '../../src/tree/merge.js';
 import type { MergedNode } from '../../src/tree/merged-node.js';
 import { writeLayout } from '../support/layout-builder.js';
+import { merged } from '../support/merged.js';
 import { clip, type Run, tempDir } from '../support/run-clip.js';
 import { MAGIC, member, tar } from '../support/tar-builder.js';
 import { noise } from '../support/test-image.js';
@@ -79,7 +79,7 @@ async function forge(path: string, lies: Lies): Promise<void> {
     });
     trees.push(entries);
   }
-  const nodes = mergeLayers(trees);
+  const nodes = merged(trees);
   const { manifest, manifestMediaType, config, platform, spacing } = description;
   const about = { manifest, manifestMediaType, config, platform, spacing, sourceHint: index.sourceHint };
   writeFileSync(path, Buffer.concat(encodeImage({ layers, nodes: lies.nodes?.(nodes) ?? nodes, ...about })));

@@ -16,7 +16,7 @@ import {
 } from '../../src/oci/index-artifact.js';
 import { OCI_MANIFEST } from '../../src/oci/media-types.js';
 import type { Entry } from '../../src/tree/entry.js';
-import { mergeLayers } from '../../src/tree/merge.js';
+import { merged } from './merged.js';
 import type { TestRegistry } from './registry.js';
 
 /** What an index file is made of, to be made again with lies. */
@@ -30,7 +30,7 @@ export async function partsOf(path: string): Promise<ImageParts & { trees: Entry
     layers.push({ section, mediaType });
     trees.push(await (await openLayerSection(bufferSource(section))).entries());
   }
-  const nodes = mergeLayers(trees);
+  const nodes = merged(trees);
   return {
     layers,
     trees,

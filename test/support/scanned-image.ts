@@ -9,8 +9,8 @@ import { createLayerScanner } from '../../src/inflate/scan.js';
 import { OCI_CONFIG, OCI_MANIFEST } from '../../src/oci/media-types.js';
 import type { Decoders } from '../../src/read/decoders.js';
 import { comparePaths, type Entry } from '../../src/tree/entry.js';
-import { mergeLayers } from '../../src/tree/merge.js';
 import { type FakeImage, fakeSource, sha256 } from './fake-image.js';
+import { merged } from './merged.js';
 
 export const realDecoders: Decoders = { inflateSpan, createLayerDecoder };
 
@@ -53,7 +53,7 @@ export async function scannedImage(image: FakeImage, options: ScanImageOptions):
   const file = Buffer.concat(
     encodeImage({
       layers: sections.map((section) => ({ section, mediaType })),
-      nodes: mergeLayers(entries),
+      nodes: merged(entries),
       manifest,
       manifestMediaType: OCI_MANIFEST,
       config: Buffer.from('{}'),

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Entry } from '../../src/tree/entry.js';
-import { mergeLayers } from '../../src/tree/merge.js';
 import type { MergedNode } from '../../src/tree/merged-node.js';
 import { entryFrom, layerOf } from '../support/entries.js';
+import { merged } from '../support/merged.js';
 import { compareWithUmoci, hasUmoci } from '../support/umoci.js';
 
 /** A rule of changesets: layers in the notation of `entryFrom`, and what is left of them. */
@@ -299,7 +299,7 @@ function shown(image: readonly (readonly Entry[])[], nodes: readonly MergedNode[
 for (const { name, layers, left } of RULES) {
   test(`changesets: ${name}`, () => {
     const image = imageOf(layers);
-    assert.deepEqual(shown(image, mergeLayers(image)), left);
+    assert.deepEqual(shown(image, merged(image)), left);
   });
 }
 
@@ -307,7 +307,7 @@ for (const { name, layers, umoci } of RULES.filter((one) => one.umoci !== 'dange
   test(`changesets, umoci ${umoci}: ${name}`, (t) => {
     if (!hasUmoci()) return t.skip('needs umoci and root');
     const image = imageOf(layers);
-    const result = compareWithUmoci(image, mergeLayers(image));
+    const result = compareWithUmoci(image, merged(image));
     if (umoci === 'refuses') assert.ok('refused' in result, JSON.stringify(result));
     else {
       assert.ok('clip' in result, JSON.stringify(result));

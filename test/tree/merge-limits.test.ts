@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { comparePaths, type Entry } from '../../src/tree/entry.js';
-import { mergeLayers } from '../../src/tree/merge.js';
 import { type EntryParts, entryOf, layerOf } from '../support/entries.js';
+import { merged } from '../support/merged.js';
 
 /** Generous: what is tested is that nothing grows with the square of its input, which would take minutes. */
 const SECONDS = 20;
 
 function timed(image: readonly (readonly Entry[])[]) {
   const started = performance.now();
-  const nodes = mergeLayers(image);
+  const nodes = merged(image);
   const seconds = (performance.now() - started) / 1000;
   assert.ok(seconds < SECONDS, `${seconds} s`);
   return nodes;
@@ -23,10 +23,10 @@ test('a path over 8192 bytes is LIMIT, one below is merged with all its missing 
   const nodes = timed([deep(8192)]);
   assert.equal(nodes.length, 4097);
   assert.equal(nodes.at(-1)!.path.length, 8192);
-  assert.throws(() => mergeLayers([deep(8194)]), { code: 'LIMIT' });
+  assert.throws(() => merged([deep(8194)]), { code: 'LIMIT' });
   assert.throws(() => timed([[entryOf({ path: `${'a/'.repeat(1_000_000)}a` })]]), { code: 'LIMIT' });
   const link = [{ path: 's', type: 'symlink' as const, link: 'a/'.repeat(2000) }];
-  assert.throws(() => mergeLayers([layerOf([...link, { path: `s/${'b/'.repeat(2500)}c` }])]), {
+  assert.throws(() => merged([layerOf([...link, { path: `s/${'b/'.repeat(2500)}c` }])]), {
     code: 'LIMIT',
   });
 });
@@ -95,7 +95,7 @@ test('hard links in long chains, forwards and backwards, are one inode', () => {
 
 test('names such as __proto__ are names', () => {
   const names = ['__proto__', 'constructor', 'toString', 'hasOwnProperty'];
-  const nodes = mergeLayers([layerOf(names.map((path) => ({ path: `${path}/${path}` })))]);
+  const nodes = merged([layerOf(names.map((path) => ({ path: `${path}/${path}` })))]);
   assert.equal(nodes.length, 9);
   assert.ok(nodes.some((node) => node.path === '__proto__/__proto__'));
 });
@@ -110,7 +110,7 @@ test('entries whose positions do not fit the fast order are applied in order all
     [far + 512, far + 1024],
   ]) {
     const layer = [at('a', positions[1]!), at('a', positions[0]!)].sort((a, b) => a.position - b.position);
-    assert.deepEqual(mergeLayers([layer])[1]!.ref, { layer: 0, entry: 1 });
+    assert.deepEqual(merged([layer])[1]!.ref, { layer: 0, entry: 1 });
   }
 });
 

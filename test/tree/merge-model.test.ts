@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { comparePaths } from '../../src/tree/entry.js';
-import { mergeLayers } from '../../src/tree/merge.js';
 import { type EntryParts, layerOf } from '../support/entries.js';
+import { merged } from '../support/merged.js';
 import { naiveMerge } from '../support/naive-merge.js';
 
 // Few names, so that entries meet: replaced types, whiteouts of what is there, links to what is not, loops.
@@ -46,10 +46,9 @@ test('mergeLayers equals a naive unpacker on random layers', () => {
   fc.assert(
     fc.property(layers, (parts) => {
       const image = parts.map(layerOf);
-      const merged = mergeLayers(image);
-      assert.deepEqual(merged, naiveMerge(image));
-      for (let i = 1; i < merged.length; i++)
-        assert.ok(comparePaths(merged[i - 1]!.path, merged[i]!.path) < 0);
+      const nodes = merged(image);
+      assert.deepEqual(nodes, naiveMerge(image));
+      for (let i = 1; i < nodes.length; i++) assert.ok(comparePaths(nodes[i - 1]!.path, nodes[i]!.path) < 0);
     }),
     { numRuns: Number(process.env.MERGE_RUNS ?? 4000) },
   );

@@ -3,10 +3,10 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import type { ByteString } from '../../src/bytes.js';
 import { isClipError } from '../../src/errors.js';
-import { mergeLayers } from '../../src/tree/merge.js';
 import type { Node, TreeLookup } from '../../src/tree/node.js';
 import { resolvePath } from '../../src/tree/resolve.js';
 import { entryFrom, layerOf } from '../support/entries.js';
+import { merged } from '../support/merged.js';
 
 interface CountingTree extends TreeLookup {
   lookups: number;
@@ -15,7 +15,7 @@ interface CountingTree extends TreeLookup {
 function treeOf(lines: readonly string[]): CountingTree {
   const layer = layerOf(['/', ...lines].map(entryFrom));
   const nodes = new Map<string, Node>();
-  for (const { path, ref, target, nlink } of mergeLayers([layer])) {
+  for (const { path, ref, target, nlink } of merged([layer])) {
     const entry = layer[(target ?? ref)?.entry ?? -1] ?? layerOf([{ path, type: 'directory' }])[0]!;
     nodes.set(path, { path, entry, layer: 0, nlink, inode: path });
   }

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ByteString } from '../../src/bytes.js';
 import { comparePaths } from '../../src/tree/entry.js';
-import { mergeLayers } from '../../src/tree/merge.js';
 import type { Node } from '../../src/tree/node.js';
 import { type SelectOptions, selectNodes, type TreeWalk } from '../../src/tree/select.js';
 import { entryFrom, layerOf } from '../support/entries.js';
+import { merged } from '../support/merged.js';
 
 const LINES = [
   'a[1]',
@@ -28,7 +28,7 @@ const LINES = [
 
 function treeOf(lines: readonly string[]): TreeWalk & { walked: string[] } {
   const layer = layerOf(['/', ...lines].map(entryFrom));
-  const nodes = mergeLayers([layer]).map(({ path, ref, nlink }): Node => {
+  const nodes = merged([layer]).map(({ path, ref, nlink }): Node => {
     const entry = ref ? layer[ref.entry]! : layerOf([{ path, type: 'directory' }])[0]!;
     return { path, entry, layer: 0, nlink, inode: path };
   });

@@ -1,8 +1,8 @@
 import { deepStrictEqual } from 'node:assert/strict';
 import { isClipError } from '../../../src/errors.js';
 import { comparePaths } from '../../../src/tree/entry.js';
-import { mergeLayers } from '../../../src/tree/merge.js';
 import { type EntryParts, layerOf } from '../../support/entries.js';
+import { merged } from '../../support/merged.js';
 import { naiveMerge } from '../../support/naive-merge.js';
 import { mutateBytes } from '../mutate-bytes.js';
 import { createRandom } from '../random.js';
@@ -48,16 +48,16 @@ export function mergeTarget(): Target {
     },
     run(input) {
       const layers = layersOf(input).map(layerOf);
-      let merged: ReturnType<typeof mergeLayers>;
+      let nodes: ReturnType<typeof merged>;
       try {
-        merged = mergeLayers(layers);
+        nodes = merged(layers);
       } catch (error) {
         if (isClipError(error, 'LIMIT')) return 'refused';
         throw error;
       }
-      deepStrictEqual(merged, naiveMerge(layers));
-      for (let i = 1; i < merged.length; i++)
-        if (comparePaths(merged[i - 1]!.path, merged[i]!.path) >= 0) throw new Error('not in order');
+      deepStrictEqual(nodes, naiveMerge(layers));
+      for (let i = 1; i < nodes.length; i++)
+        if (comparePaths(nodes[i - 1]!.path, nodes[i]!.path) >= 0) throw new Error('not in order');
       return 'taken';
     },
   };
