@@ -1,5 +1,6 @@
 /** Images as users type them: a reference, or a transport as skopeo writes it (containers-transports(5)). */
 
+import { isClipError } from '../errors.js';
 import { isDigest } from './digest.js';
 import type { ImageRef, Selection } from './image-ref.js';
 import { invalidReference, quote } from './invalid.js';
@@ -49,7 +50,15 @@ export function parseImage(text: string): ImageRef {
 /** A transport's reference; errors show the text as the user typed it. */
 function parseTransported(text: string, reference: string): ReturnType<typeof parseReference> {
   if (reference === '') throw invalidReference(text, 'the name is missing after the transport');
-  return parseReference(reference);
+  try {
+    return parseReference(reference);
+  } catch (error) {
+    if (!isClipError(error, 'INVALID_REFERENCE')) throw error;
+    const problem = error.message.slice(
+      error.message.indexOf(quote(reference)) + quote(reference).length + 2,
+    );
+    throw invalidReference(text, `in ${quote(reference)} ${problem}`, error.hint);
+  }
 }
 
 function schemeError(text: string, scheme: string): never {
@@ -81,7 +90,7 @@ function splitPath(text: string, rest: string, names: RegExp): { path: string; s
 function dockerArchive(text: string, rest: string): ImageRef {
   const { path, select } = splitPath(text, rest, /^/);
   if (select.name === undefined) return { transport: 'docker-archive', path, select };
-  const reference = parseReference(select.name);
+  const reference = parseTransported(text, select.name);
   return { transport: 'docker-archive', path, select: { name: printFamiliar(reference) } };
 }
 

@@ -4,6 +4,7 @@ import { isClipError } from '../errors.js';
 import { escapeText } from '../escape.js';
 import { silentObserver } from '../observer.js';
 import type { Descriptor } from '../oci/descriptor.js';
+import { parseManifest } from '../oci/parse-manifest.js';
 import type { ImageSource, ReadOptions } from './source.js';
 
 /** `sources` in order of preference; the last is the image's own, gives the name, and has the last word on what is wrong. */
@@ -65,6 +66,8 @@ export function createFallbackSource(sources: readonly ImageSource[]): ImageSour
       for (const at of order()) {
         try {
           const found = await sources[at]!.manifest(digest, options);
+          // A mirror that answers with something else than a manifest has failed too.
+          if (at !== sources.length - 1) parseManifest(found.bytes, found.mediaType);
           preferred = at;
           return found;
         } catch (error) {

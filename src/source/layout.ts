@@ -1,5 +1,6 @@
 /** OCI image layouts as directories. */
 
+import { constants } from 'node:fs';
 import { open, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ClipError } from '../errors.js';
@@ -31,15 +32,24 @@ function directoryStore(directory: string): ContentStore {
   };
 }
 
-/** A file of the file system; undefined if it is not there. */
+/** A file of the file system; undefined if it is not there. Throws IO for what is no regular file. */
 export async function openFile(path: string): Promise<ContentFile | undefined> {
-  const handle = await open(path).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return undefined;
-    throw error;
-  });
+  // Opening a FIFO would wait for a writer, and nothing could end that wait.
+  const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK).catch(
+    (error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return undefined;
+      throw error;
+    },
+  );
   if (handle === undefined) return undefined;
   try {
-    const { size } = await handle.stat();
+    const stats = await handle.stat();
+    if (!stats.isFile()) {
+      throw new ClipError('IO', `${JSON.stringify(path)} is no regular file`, {
+        hint: 'what comes through a pipe is read from standard input: write - in place of the file',
+      });
+    }
+    const { size } = stats;
     return {
       size,
       read: async (target, position) => (await handle.read(target, 0, target.length, position)).bytesRead,

@@ -1,6 +1,6 @@
 /** From a source to one image for one platform: manifest, config, layers and diffIDs, checked against each other. */
 
-import { ClipError } from '../errors.js';
+import { ClipError, isClipError } from '../errors.js';
 import type { Observer } from '../observer.js';
 import type { Descriptor, Platform } from '../oci/descriptor.js';
 import { corrupt, MAX_DOCUMENT } from '../oci/json.js';
@@ -100,10 +100,12 @@ export async function listPlatforms(source: ImageSource, options: ReadOptions = 
     const { config } = await walk.image(top);
     return config.platform === undefined ? [] : [printPlatform(normalisePlatform(config.platform))];
   }
-  const names = (await walk.flatten(top.document, 0)).flatMap(({ platform }) =>
-    platform === undefined ? [] : [printPlatform(normalisePlatform(platform))],
-  );
-  return [...new Set(names)];
+  const names = new Set<string>();
+  for (const descriptor of await walk.flatten(top.document, 0)) {
+    const platform = descriptor.platform ?? (await imageBehind(walk, descriptor))?.config.platform;
+    if (platform !== undefined) names.add(printPlatform(normalisePlatform(platform)));
+  }
+  return [...names];
 }
 
 interface Fetched {
@@ -174,7 +176,7 @@ function createWalk(source: ImageSource, options: ResolveOptions): Walk {
 
 /**
  * The best candidate: by platform, then by place in the index. What names no platform is asked for its config's, only where
- * nothing else fits.
+ * nothing else fits; what is no image is passed over, and told only where it is alone.
  */
 async function choose(
   walk: Walk,
@@ -184,14 +186,29 @@ async function choose(
   const best = bestByPlatform(candidates, wanted);
   if (best !== undefined) return await walk.image(await walk.fetch(best.digest, 0));
   let image: { image: Image; rank: number } | undefined;
-  for (const descriptor of candidates.filter(({ platform }) => platform === undefined)) {
-    const candidate = await walk.image(await walk.fetch(descriptor.digest, 0));
+  const unnamed = candidates.filter(({ platform }) => platform === undefined);
+  for (const descriptor of unnamed) {
+    const isAlone = candidates.length === 1;
+    const candidate = isAlone
+      ? await walk.image(await walk.fetch(descriptor.digest, 0))
+      : await imageBehind(walk, descriptor);
+    if (candidate === undefined) continue;
     const { platform } = candidate.config;
     const rank = platform === undefined ? undefined : platformRank(wanted, platform);
     if (rank !== undefined && rank < (image?.rank ?? Number.POSITIVE_INFINITY))
       image = { image: candidate, rank };
   }
   return image?.image;
+}
+
+/** The image that a descriptor leads to; undefined for an artifact of another kind. */
+async function imageBehind(walk: Walk, descriptor: Descriptor): Promise<Image | undefined> {
+  try {
+    return await walk.image(await walk.fetch(descriptor.digest, 0));
+  } catch (error) {
+    if (isClipError(error, 'UNSUPPORTED')) return undefined;
+    throw error;
+  }
 }
 
 /** The first of those that suit best by the platforms that the image index names. */

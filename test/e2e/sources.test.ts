@@ -1,6 +1,6 @@
 // The same 200 random files through every place an image can live in: equal bytes. docs/registries.md lists the sources.
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
   createReadStream,
@@ -192,16 +192,56 @@ describe('the same 200 files from every source', { skip }, () => {
     const gone = await cat(away, mkdtempSync(join(work, 'own-')));
     assert.equal(gone.status, 5);
     assert.match(gone.stderr, /no engine listens at \/nonexistent/);
-    engine.cutAfter = 100_000;
+    engine.broken = { after: 100_000, how: 'cut' };
     const cut = await clip(['index', 'docker-daemon:demo:v1'], {
       cacheDir: mkdtempSync(join(work, 'own-')),
       env,
     });
-    engine.cutAfter = undefined;
+    engine.broken = undefined;
     assert.equal(cut.status, 5, cut.stderr);
     const unknown = await clip(['index', 'docker-daemon:other:v1'], { cacheDir: own, env });
     assert.equal(unknown.status, 3);
     assert.match(unknown.stderr, /No such image: other:v1/);
+  });
+
+  test('an export that ends too early is not kept, and one that stalls is not waited for', async () => {
+    const own = mkdtempSync(join(work, 'own-'));
+    const list = (...args: string[]) =>
+      clip(['ls', 'docker-daemon:demo:v1', ...args], { cacheDir: own, env: { DOCKER_HOST: engine.host } });
+    engine.broken = { after: 100_000, how: 'end' };
+    const ended = await list();
+    engine.broken = { after: 100_000, how: 'stall' };
+    const stalled = await list('--idle-timeout', '300ms', '--tries', '1');
+    engine.broken = undefined;
+    assert.equal(ended.status, 6, ended.stderr);
+    assert.match(ended.stderr, /CORRUPT_TAR/);
+    assert.equal(stalled.status, 5, stalled.stderr);
+    assert.match(stalled.stderr, /TIMEOUT/);
+    const well = await list();
+    assert.equal(well.status, 0, well.stderr);
+  });
+
+  test('a FIFO is no archive, and is not waited for', {
+    skip: has('mkfifo') ? false : 'needs mkfifo',
+  }, async () => {
+    const fifo = file('fifo');
+    execFileSync('mkfifo', [fifo]);
+    for (const transport of ['tar', 'oci-archive', 'docker-archive']) {
+      const refused = await clip(['ls', `${transport}:${fifo}`], { cacheDir: cacheDir() });
+      assert.equal(refused.status, 1, refused.stderr);
+      assert.match(refused.stderr, /no regular file \(IO\)\nhint: .* - in place of/);
+    }
+  });
+
+  test('an archive of the other kind, and what is none, are told as such', async () => {
+    const other = await clip(['ls', `oci-archive:${file('docker.tar')}`], { cacheDir: cacheDir() });
+    assert.match(other.stderr, /hint: write docker-archive:/);
+    const none = await clip(['ls', 'docker-archive:/etc/passwd'], { cacheDir: cacheDir() });
+    assert.equal(none.status, 6);
+    assert.match(none.stderr, /"\/etc\/passwd" is no whole tar/);
+    const name = await clip(['ls', `docker-archive:${file('docker.tar')}:A`], { cacheDir: cacheDir() });
+    assert.equal(name.status, 2);
+    assert.match(name.stderr, /invalid image reference "docker-archive:.*docker\.tar:A": in "A" /);
   });
 
   test('spooling: not with --no-cache, not above the quota, nothing half-written, a word when it is gone', async () => {

@@ -68,6 +68,12 @@ test('a process that starts again asks for no new token; without the flag none i
   assert.doesNotMatch(`${name} ${fs.readFileSync(join(folder, name!), 'utf8')}`, /alice|secret word/);
 });
 
+test('a token that lives for days is kept for one', async (t) => {
+  const { read } = await setUp(t, 2 * 24 * 60 * 60);
+  assert.deepEqual(await read(), FRESH);
+  assert.deepEqual(await read(), ['manifest 200']);
+});
+
 test('another login never uses it', async (t) => {
   const { read } = await setUp(t);
   await read();

@@ -6,6 +6,7 @@ import { ClipError, type ErrorCode } from '../../src/errors.js';
 import { type ConnectionOptions, DEFAULT_CONNECTION } from '../../src/http/options.js';
 import type { ClipEvent } from '../../src/observer.js';
 import { parseImage } from '../../src/reference/parse-image.js';
+import { parseReference } from '../../src/reference/parse-reference.js';
 import { openSource } from '../../src/source/open.js';
 import { parseMirror } from '../../src/source/registry/mirror.js';
 import { findRule, readRegistriesConf } from '../../src/source/registry/registries-conf.js';
@@ -97,6 +98,7 @@ test('--mirror: asked first, and the registry where it fails', async (t) => {
     { kind: 'drop', after: 0 },
     { kind: 'stall', after: 'headers' },
     { kind: 'garbage', bytes: 'x\r\n\r\n' },
+    { kind: 'status', status: 200, headers: { 'content-type': 'text/html' }, body: '<html>hello</html>' },
   ] as const) {
     mirror.onRequest(() => fault);
     registry.log.length = 0;
@@ -216,18 +218,21 @@ test('registries.conf: the longest prefix, wildcards, files that take the place 
     `[[registry]]\nprefix = "${prefix}"\nlocation = "${location}"\n`;
   await writeFile(
     join(folder, 'registries.conf'),
-    `unqualified-search-registries = ["x.test"]\n${entry('a.test', 'one')}${entry('a.test/b', 'two')}[[registry]]\nprefix = "*.w.test"\n`,
+    `unqualified-search-registries = ["x.test"]\n${entry('a.test', 'one')}${entry('a.test/b', 'two')}${entry('a.test/b/d:1', 'four')}[[registry]]\nprefix = "*.w.test"\n`,
   );
   await writeFile(join(folder, 'registries.conf.d/10.conf'), entry('a.test', 'three'));
   await writeFile(join(folder, 'registries.conf.d/20.conf'), '# [[registry]]\n');
   const rules = await readRegistriesConf({ HOME });
-  const found = (name: string) => findRule(rules, name)?.location;
+  const ruleFor = (reference: string) => findRule(rules, parseReference(reference));
+  const found = (reference: string) => ruleFor(reference)?.location;
   assert.equal(found('a.test/x'), 'three');
   assert.equal(found('a.test/b/c'), 'two');
   assert.equal(found('a.test/bc'), 'three');
+  assert.equal(found('a.test/b/d:1'), 'four');
+  assert.equal(found('a.test/b/d:12'), 'two');
   assert.equal(found('a.testx/b'), undefined);
-  assert.equal(findRule(rules, 'x.y.w.test:5000/b')?.prefix, '*.w.test');
-  assert.equal(findRule(rules, 'w.test/b'), undefined);
+  assert.equal(ruleFor('x.y.w.test:5000/b')?.prefix, '*.w.test');
+  assert.equal(ruleFor('w.test/b'), undefined);
 });
 
 test('a registries.conf that is wrong says where', async (t) => {

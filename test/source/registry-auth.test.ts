@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { isClipError } from '../../src/errors.js';
+import { isRetryable } from '../../src/http/errors.js';
 import { DEFAULT_CONNECTION } from '../../src/http/options.js';
 import type { ClipEvent } from '../../src/observer.js';
 import { parseReference } from '../../src/reference/parse-reference.js';
@@ -214,10 +215,12 @@ test('other places: REGISTRY_AUTH_FILE, the runtime directory, the environment',
     'auth.json': { auths: { h: encode('file:1') } },
     'run/containers/auth.json': { auths: { h: encode('run:2') } },
     '.docker/config.json': { auths: { h: encode('docker:3'), only: encode('docker:4') } },
+    '.dockercfg': { h: encode('before:6'), old: encode('before:5') },
   });
   const base = { HOME: home, XDG_RUNTIME_DIR: join(home, 'run'), XDG_CONFIG_HOME: join(home, 'none') };
   assert.deepEqual(await createCredentialFinder(base)('h', 'x'), password('run', '2'));
   assert.deepEqual(await createCredentialFinder(base)('only', 'x'), password('docker', '4'));
+  assert.deepEqual(await createCredentialFinder(base)('old', 'x'), password('before', '5'));
   const named = createCredentialFinder({ ...base, REGISTRY_AUTH_FILE: join(home, 'auth.json') });
   assert.deepEqual(await named('h', 'x'), password('file', '1'));
   const given = { ...base, CLIP_USERNAME: 'ci', CLIP_PASSWORD: 's' };
@@ -229,7 +232,7 @@ test('a broken login file is said so without quoting it', async (t) => {
   const home = await folder(t, { 'config.json': '{"auths": {"h": {"auth": "c2VjcmV0' });
   const find = createCredentialFinder({ DOCKER_CONFIG: home, HOME: home, XDG_RUNTIME_DIR: home });
   await assert.rejects(find('h', 'x'), (error: unknown) => {
-    assert.ok(isClipError(error, 'FAILED'));
+    assert.ok(isClipError(error, 'USAGE'));
     assert.match(error.message, /config\.json is not valid/);
     assert.doesNotMatch(`${error.message}${String(error.cause)}`, /c2Vj/);
     return true;
@@ -282,7 +285,18 @@ test('credential helpers that fail: missing, no login, nonsense, hanging, talkat
   await helper(t, 'words', 'echo secret words');
   await assert.rejects(runHelper('words', 'h'), failed(/JSON/));
   await helper(t, 'hang', 'exec sleep 30');
-  await assert.rejects(runHelper('hang', 'h', 200), (error) => isClipError(error, 'TIMEOUT'));
+  // Whoever asks again would wait as long again.
+  await assert.rejects(
+    runHelper('hang', 'h', 200),
+    (error) => isClipError(error, 'TIMEOUT') && !isRetryable(error),
+  );
+  await helper(
+    t,
+    'podman',
+    'read host; [ "$host" = docker.io ] || { echo not found; exit 1; }; echo \'{"Username":"u","Secret":"s"}\'',
+  );
+  assert.deepEqual(await runHelper('podman', 'docker.io'), password('u', 's'));
+  assert.equal(await runHelper('podman', 'quay.io'), undefined);
   await helper(t, 'loud', 'exec yes secret');
   await assert.rejects(runHelper('loud', 'h'), failed(/too much/));
   await assert.rejects(runHelper('../../bin/sh', 'h'), failed(/no name of/));

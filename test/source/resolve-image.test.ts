@@ -112,6 +112,25 @@ test('a manifest without a platform in the index is chosen by its config, only w
   const digest = async (platform: string) => (await resolveImage(source, { platform })).manifestDigest;
   assert.equal(await digest('linux/riscv64'), digests.get(1)?.manifestDigest);
   assert.equal(await digest('linux/amd64'), digests.get(2)?.manifestDigest);
+  assert.deepEqual(await listPlatforms(source), ['linux/riscv64', 'linux/amd64']);
+});
+
+test('an artifact beside an image, both without a platform, is passed over', async (t) => {
+  const { registry, open, image, digests } = await setUp(t);
+  const signature = { schemaVersion: 2, mediaType: MANIFEST, artifactType: 'application/sig', layers: [] };
+  const config = { mediaType: 'application/vnd.oci.empty.v1+json', digest: ATTESTATION.digest, size: 2 };
+  const artifact = registry.addManifest('x', undefined, { ...signature, config }, MANIFEST);
+  const descriptor = { mediaType: MANIFEST, digest: artifact, size: 1 };
+  const bare = image(1, { os: 'linux', architecture: 'amd64' }, false);
+  registry.addManifest('x', 'mixed', index(descriptor, bare), INDEX);
+  const source = await open('mixed');
+  const platform = 'linux/amd64';
+  assert.equal((await resolveImage(source, { platform })).manifestDigest, digests.get(1)?.manifestDigest);
+  assert.deepEqual(await listPlatforms(source), ['linux/amd64']);
+  registry.addManifest('x', 'alone', index(descriptor), INDEX);
+  await assert.rejects(resolveImage(await open('alone'), { platform }), (error) =>
+    isClipError(error, 'UNSUPPORTED'),
+  );
 });
 
 test('a single image is taken whatever its platform, unless one is asked for', async (t) => {

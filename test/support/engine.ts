@@ -22,8 +22,8 @@ export interface Engine {
   images: Map<string, EngineImage>;
   /** Paths in the order they were asked for. */
   log: string[];
-  /** The connection is cut after so many bytes of an export. */
-  cutAfter: number | undefined;
+  /** What becomes of an export after so many bytes: the connection is cut, ends as if all were well, or is silent. */
+  broken: { after: number; how: 'cut' | 'end' | 'stall' } | undefined;
   stop(): Promise<void>;
 }
 
@@ -36,14 +36,18 @@ export async function startEngine(socket: string): Promise<Engine> {
     if (image === undefined) return json(response, 404, { message: `No such image: ${name}` });
     if (action === 'json') return json(response, 200, { Id: image.id, RepoTags: [name], Os: 'linux' });
     response.writeHead(200, { 'content-type': 'application/x-tar' });
-    if (engine.cutAfter === undefined) return response.end(image.archive);
-    response.write(image.archive.subarray(0, engine.cutAfter), () => response.destroy());
+    if (engine.broken === undefined) return response.end(image.archive);
+    const { after, how } = engine.broken;
+    response.write(image.archive.subarray(0, after), () => {
+      if (how === 'cut') response.destroy();
+      else if (how === 'end') response.end('{"errorDetail":{"message":"no space left"}}');
+    });
   });
   const engine: Engine = {
     host: `unix://${socket}`,
     images: new Map(),
     log: [],
-    cutAfter: undefined,
+    broken: undefined,
     async stop() {
       server.closeAllConnections();
       await new Promise<void>((resolve) => server.close(() => resolve()));

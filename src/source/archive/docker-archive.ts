@@ -17,7 +17,7 @@ import { printFamiliar, printImage } from '../../reference/print-image.js';
 import { type ContentStore, readDocument, readFileRange } from '../content-store.js';
 import type { ImageSource, ManifestResult, ReadOptions } from '../source.js';
 import { makeManifest } from './make-manifest.js';
-import { openTarStore } from './tar-store.js';
+import { checkKind, openTarStore } from './tar-store.js';
 
 interface SavedImage {
   config: string;
@@ -44,6 +44,7 @@ export async function openDockerArchive(options: DockerArchiveOptions): Promise<
   const { path, select, hint } = options;
   const name = options.name ?? printImage({ transport: 'docker-archive', path, select });
   const store = await openTarStore(path);
+  await checkKind(store, { transport: 'docker-archive', path, name });
   let opened: Promise<Opened> | undefined;
 
   /** The layers' digests are needed to find them: they are made once, when first asked for. */

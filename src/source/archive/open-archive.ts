@@ -18,11 +18,12 @@ export async function openArchive(image: ArchiveRef, options: OpenSourceOptions)
   const hint = isCopy ? printImage({ ...image, path: resolve(path) }) : undefined;
   switch (image.transport) {
     case 'oci-archive': {
-      const [{ openTarStore }, { createLayoutSource }] = await Promise.all([
+      const [{ checkKind, openTarStore }, { createLayoutSource }] = await Promise.all([
         import('./tar-store.js'),
         import('../layout-source.js'),
       ]);
       const store = await openTarStore(path, options.signal && { signal: options.signal });
+      await checkKind(store, { transport: image.transport, path: image.path, name });
       return createLayoutSource(store, { name, select: image.select, hint });
     }
     case 'docker-archive': {

@@ -1,7 +1,7 @@
 /** The members of a tar file on disk as a content store, read in place: headers are walked, data is stepped over by seeking. */
 
 import { byteStringToText } from '../../bytes.js';
-import { ClipError } from '../../errors.js';
+import { ClipError, isClipError } from '../../errors.js';
 import { abortError } from '../../http/errors.js';
 import { detectEncoding, MAGIC_LENGTH } from '../../inflate/detect.js';
 import { corrupt } from '../../oci/json.js';
@@ -18,8 +18,9 @@ const ZEROS = new Uint8Array(1 << 20);
 const MAX_MEMBERS = 100_000;
 /** Old `docker save` archives link layers to one another; no chain is longer than the layers. */
 const MAX_LINKS = 1024;
-/** The files that say which images an archive holds. */
-const LISTINGS = new Set(['manifest.json', 'index.json']);
+/** The file that lists an archive's images, by the transport that reads it. */
+const LISTING = { 'oci-archive': 'index.json', 'docker-archive': 'manifest.json' } as const;
+const LISTINGS = new Set<string>(Object.values(LISTING));
 
 type Member = { offset: number; size: number } | { link: string };
 
@@ -33,7 +34,9 @@ export async function openTarStore(path: string, options: ReadOptions = {}): Pro
     throw new ClipError('NOT_FOUND', `${what} does not exist`, { hint: 'check the path' });
   try {
     await checkPlain(file, what);
-    const members = await walkMembers(file, options);
+    const members = await walkMembers(file, options).catch((error: unknown) => {
+      throw isClipError(error, 'CORRUPT_TAR') ? noArchive(what, error) : error;
+    });
     return { open: async (name) => openMember(file, members, name), close: () => file.close() };
   } catch (error) {
     await file.close();
@@ -88,8 +91,27 @@ async function walkMembers(file: ContentFile, options: ReadOptions): Promise<Map
 }
 
 function truncated(): ClipError {
-  return new ClipError('CORRUPT_TAR', 'the archive ends in the middle of a file', {
-    hint: 'the copy is incomplete; copy the image anew',
+  return new ClipError('CORRUPT_TAR', 'it ends in the middle of a file');
+}
+
+function noArchive(what: string, cause: ClipError): ClipError {
+  return new ClipError('CORRUPT_TAR', `${what} is no whole tar: ${cause.message}`, {
+    hint: 'is it an archive that docker, podman or skopeo saved, and whole? Then copy the image anew',
+    cause,
+  });
+}
+
+/** Closes the store and throws CORRUPT_IMAGE where the archive is of the other kind alone; newer ones of docker are both. */
+export async function checkKind(
+  store: ContentStore,
+  { transport, path, name }: { transport: keyof typeof LISTING; path: string; name: string },
+): Promise<void> {
+  const other = transport === 'oci-archive' ? 'docker-archive' : 'oci-archive';
+  if (await store.open(LISTING[transport])) return;
+  if (!(await store.open(LISTING[other]))) return;
+  await store.close();
+  throw new ClipError('CORRUPT_IMAGE', `${name} holds no ${LISTING[transport]}: it is of another kind`, {
+    hint: `write ${other}:${path}`,
   });
 }
 

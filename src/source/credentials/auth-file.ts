@@ -4,6 +4,7 @@
  */
 
 import { readFile } from 'node:fs/promises';
+import { basename } from 'node:path';
 import { ClipError } from '../../errors.js';
 import type { Credentials } from './credentials.js';
 
@@ -19,7 +20,10 @@ export interface AuthFile {
   credsStore: string | undefined;
 }
 
-/** Reads an auth file; undefined where there is none. Throws FAILED for one that cannot be read, without quoting it. */
+/** The file of docker before 1.7, which holds what is `auths` in later ones, and nothing else. */
+export const OLD_FILE = '.dockercfg';
+
+/** Reads an auth file; undefined where there is none. Throws IO for one that cannot be read and USAGE for a wrong one, without quoting it. */
 export async function readAuthFile(path: string): Promise<AuthFile | undefined> {
   let text: string;
   try {
@@ -27,16 +31,17 @@ export async function readAuthFile(path: string): Promise<AuthFile | undefined> 
   } catch (cause) {
     const code = (cause as NodeJS.ErrnoException).code;
     if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
-    throw new ClipError('FAILED', `the login file ${path} cannot be read (${code ?? 'unknown'})`, {
+    throw new ClipError('IO', `the login file ${path} cannot be read (${code ?? 'unknown'})`, {
       hint: 'check its permissions',
     });
   }
   try {
     if (text.length > MAX_FILE) throw new RangeError('too large');
-    return parseAuthFile(JSON.parse(text) as unknown);
+    const document = JSON.parse(text) as unknown;
+    return parseAuthFile(basename(path) === OLD_FILE ? { auths: document } : document);
   } catch {
     // The parser's message would quote the file, and with it a secret.
-    throw new ClipError('FAILED', `the login file ${path} is not valid`, { hint: 'repair or remove it' });
+    throw new ClipError('USAGE', `the login file ${path} is not valid`, { hint: 'repair or remove it' });
   }
 }
 

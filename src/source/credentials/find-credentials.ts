@@ -3,7 +3,7 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { ClipError } from '../../errors.js';
-import { type AuthFile, lookupKeys, normaliseKey, readAuthFile } from './auth-file.js';
+import { type AuthFile, lookupKeys, normaliseKey, OLD_FILE, readAuthFile } from './auth-file.js';
 import type { CredentialFinder, Credentials } from './credentials.js';
 import { runHelper } from './helper.js';
 
@@ -47,7 +47,8 @@ export function authFilePaths(environment: Environment): string[] {
     ...(uid === undefined ? [] : [`/run/containers/${uid}/auth.json`]),
   ];
   // Who sets DOCKER_CONFIG means it: it goes before what may lie around from another tool.
-  return DOCKER_CONFIG ? [docker, ...session, podman] : [...session, podman, docker];
+  const old = join(home, OLD_FILE);
+  return DOCKER_CONFIG ? [docker, ...session, podman, old] : [...session, podman, docker, old];
 }
 
 async function fromFile(

@@ -1,10 +1,12 @@
 /** Credential helper programs (docker-credential-helpers): `docker-credential-NAME get`, the registry on stdin, JSON back. */
 
 import { ClipError } from '../../errors.js';
+import { giveUp } from '../../http/errors.js';
 import type { Credentials } from './credentials.js';
 
 const HELPER_TIMEOUT = 20_000;
 const MAX_OUTPUT = 64 << 10;
+/** What docker asks for Docker Hub's login by; podman and skopeo ask by the name of the registry. */
 const HUB_KEY = 'https://index.docker.io/v1/';
 /** What helpers print, with a failing status, when they have no login for the registry. */
 const NOT_FOUND =
@@ -12,7 +14,8 @@ const NOT_FOUND =
 
 /**
  * Asks a helper; undefined if it has no login. Run without a shell, its output bounded, killed after `timeout` milliseconds.
- * Throws FAILED (helper missing, failed or answering nonsense) or TIMEOUT; the helper's output is never quoted.
+ * Throws USAGE for a name that is none, UNAUTHORIZED (helper missing, failed or answering nonsense) or TIMEOUT, neither of which is
+ * worth another try; the helper's output is never quoted.
  */
 export async function runHelper(
   name: string,
@@ -21,17 +24,17 @@ export async function runHelper(
 ): Promise<Credentials | undefined> {
   const program = `docker-credential-${name}`;
   if (!/^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(name)) {
-    throw new ClipError('FAILED', `${JSON.stringify(name)} is no name of a credential helper`, {
+    throw new ClipError('USAGE', `${JSON.stringify(name)} is no name of a credential helper`, {
       hint: 'mend credHelpers or credsStore in the Docker config file',
     });
   }
-  const server = registry === 'docker.io' ? HUB_KEY : registry;
-  const { status, output } = await run(program, server, timeout);
-  if (status !== 0) {
-    if (NOT_FOUND.test(output)) return undefined;
-    throw helperError(program, `failed with status ${status}`);
+  for (const server of registry === 'docker.io' ? [HUB_KEY, registry] : [registry]) {
+    const { status, output } = await run(program, server, timeout);
+    if (status !== 0 && !NOT_FOUND.test(output)) throw helperError(program, `failed with status ${status}`);
+    const found = status === 0 ? parseAnswer(program, output) : undefined;
+    if (found) return found;
   }
-  return parseAnswer(program, output);
+  return undefined;
 }
 
 async function run(
@@ -49,7 +52,7 @@ async function run(
     });
     const chunks: Buffer[] = [];
     let size = 0;
-    const fail = (error: ClipError): void => {
+    const fail = (error: unknown): void => {
       clearTimeout(timer);
       child.kill('SIGKILL');
       child.stdout.destroy();
@@ -57,7 +60,8 @@ async function run(
     };
     const timer = setTimeout(() => {
       const hint = 'does it wait for a prompt? Log in by hand, or remove the helper';
-      fail(new ClipError('TIMEOUT', `${program} did not answer within ${timeout / 1000} s`, { hint }));
+      const text = `${program} did not answer within ${timeout / 1000} s`;
+      fail(giveUp(new ClipError('TIMEOUT', text, { hint })));
     }, timeout);
     child.on('error', (cause: NodeJS.ErrnoException) => {
       fail(
@@ -99,7 +103,7 @@ function parseAnswer(program: string, output: string): Credentials | undefined {
 }
 
 function helperError(program: string, what: string): ClipError {
-  return new ClipError('FAILED', `the credential helper ${program} ${what}`, {
+  return new ClipError('UNAUTHORIZED', `the credential helper ${program} ${what}`, {
     hint: 'run it by hand, or set CLIP_USERNAME and CLIP_PASSWORD',
   });
 }

@@ -31,7 +31,7 @@ export interface TokenKeeper {
   keep(use: TokenUse, token: KeptToken): void;
 }
 
-/** More than any token that could stand in a header, and a day: what claims more was not kept by us. */
+/** More than any token that could stand in a header, and a day: no token is kept for longer, and what claims more was not kept by us. */
 const MAX_FILE = 1 << 20;
 const MAX_LIFE = 24 * 60 * 60 * 1000;
 
@@ -51,7 +51,9 @@ export function createTokenKeeper(environment: Readonly<Record<string, string | 
       }
       return undefined;
     },
-    keep(use, { value, expires }) {
+    keep(use, token) {
+      const { value } = token;
+      const expires = Math.min(token.expires, Date.now() + MAX_LIFE);
       const temporary = join(folder, `.${randomBytes(8).toString('hex')}`);
       try {
         makeFolder(folder, 0o700);
@@ -87,7 +89,7 @@ function readToken(path: string): KeptToken | undefined {
     const { size } = fs.fstatSync(file);
     if (size > MAX_FILE || !isOwn(file, 'file')) return undefined;
     const { value, expires } = JSON.parse(fs.readFileSync(file, 'utf8')) as Partial<KeptToken>;
-    const isSane = typeof expires === 'number' && expires < Date.now() + MAX_LIFE;
+    const isSane = typeof expires === 'number' && expires <= Date.now() + MAX_LIFE;
     // As in an answer of a token server: anything else could not stand in a header.
     return isSane && typeof value === 'string' && /^[\x21-\x7e]+$/.test(value)
       ? { value, expires }

@@ -19,6 +19,7 @@ export interface EngineApi {
 const MAX_ANSWER = 4 << 20;
 /** An engine may first put the whole archive together before it sends the first byte. */
 const EXPORT_TIMEOUT = 600_000;
+const TIMED_OUT = Object.assign(new Error('timeout'), { code: 'ETIMEDOUT' });
 
 export function createEngineApi(endpoint: EngineEndpoint, connection: ConnectionOptions): EngineApi {
   const where = printEndpoint(endpoint);
@@ -29,9 +30,7 @@ export function createEngineApi(endpoint: EngineEndpoint, connection: Connection
     observer.emit({ type: 'request', method: 'GET', url: `engine ${where}${path}` });
     return await new Promise<IncomingMessage>((resolve, reject) => {
       const request = send(path, resolve);
-      request.setTimeout(timeout, () =>
-        request.destroy(Object.assign(new Error('timeout'), { code: 'ETIMEDOUT' })),
-      );
+      request.setTimeout(timeout, () => request.destroy(TIMED_OUT));
       request.on('error', (error) =>
         reject(signal?.aborted === true ? abortError(signal) : engineError(error)),
       );
@@ -54,14 +53,22 @@ export function createEngineApi(endpoint: EngineEndpoint, connection: Connection
 
   async function* body(response: IncomingMessage, options: ReadOptions): AsyncGenerator<Uint8Array> {
     const { signal, observer = silentObserver } = options;
+    let begun = false;
+    let stalled = false;
+    response.socket.once('timeout', () => {
+      stalled = true;
+    });
     try {
       for await (const chunk of response as AsyncIterable<Buffer>) {
+        // Before that the engine may have had to put the whole archive together.
+        if (!begun) response.socket.setTimeout(connection.idleTimeout);
+        begun = true;
         observer.emit({ type: 'fetched', bytes: chunk.length });
         yield chunk;
       }
     } catch (error) {
       if (signal?.aborted === true) throw abortError(signal);
-      throw engineError(error);
+      throw engineError(stalled ? TIMED_OUT : error);
     } finally {
       response.destroy();
     }

@@ -1,5 +1,6 @@
 /** Images of a Docker or podman engine: exported over its API once for each image id, and read from the spooled archive. */
 
+import { rmSync } from 'node:fs';
 import { ClipError } from '../../errors.js';
 import { isLoopback } from '../../http/hosts.js';
 import type { ConnectionOptions } from '../../http/options.js';
@@ -38,12 +39,19 @@ export async function openEngineImage(reference: string, options: EngineOptions)
   checkOffline(endpoint, offline);
   const api = createEngineApi(endpoint, connection);
   const id = await api.inspect(reference, read);
-  let path = findSpooled(place, keyOf(id));
-  if (path === undefined) {
-    path = await spoolStream(api.export(id, read), place, { ...read, what: name });
+  const known = findSpooled(place, keyOf(id));
+  if (known !== undefined) return await openCopy(known, { name, id });
+  const path = await spoolStream(api.export(id, read), place, { ...read, what: name });
+  try {
+    // An export that fails ends like one that does not: only what can be opened is kept under the image's id.
+    const copy = await openCopy(path, { name, id });
+    await copy.manifest(undefined, read);
     rememberSpooled(place, keyOf(id), path);
+    return copy;
+  } catch (error) {
+    rmSync(path, { force: true });
+    throw error;
   }
-  return await openCopy(path, { name, id });
 }
 
 /** By its id an index finds just the image that it was built from, whatever the tag means then. */

@@ -113,14 +113,15 @@ export function createAuthorizer(settings: AuthorizerOptions): Authorizer {
 }
 
 /**
- * What the registry asks for, if it is about this repository at all, and what we need in any case: one token serves reading and
- * writing.
+ * What the registry asks for, and what we need in any case: one token serves reading and writing. A registry behind a proxy may know the
+ * repository by another name.
  */
 function mergeScope(asked: string | undefined, wanted: string): string {
   const colon = wanted.lastIndexOf(':') + 1;
   const prefix = wanted.slice(0, colon);
-  const scopes = asked?.split(' ') ?? [];
-  if (!scopes.every((scope) => scope.startsWith(prefix))) return wanted;
-  const actions = [...scopes, wanted].flatMap((scope) => scope.slice(colon).split(','));
-  return `${prefix}${[...new Set(actions)].join(',')}`;
+  const scopes = asked?.split(' ').filter((scope) => scope !== '') ?? [];
+  const others = scopes.filter((scope) => !scope.startsWith(prefix));
+  const own = [...scopes.filter((scope) => scope.startsWith(prefix)), wanted];
+  const actions = own.flatMap((scope) => scope.slice(colon).split(','));
+  return [...others, `${prefix}${[...new Set(actions)].join(',')}`].join(' ');
 }

@@ -18,8 +18,7 @@ export async function findPlaces(
   reference: RegistryReference,
   connection: ConnectionOptions,
 ): Promise<Place[]> {
-  const name = `${reference.registry}/${reference.repository}`;
-  const rule = findRule(await readRegistriesConf(connection.environment ?? process.env), name);
+  const rule = findRule(await readRegistriesConf(connection.environment ?? process.env), reference);
   if (rule?.blocked === true) {
     throw new ClipError('DENIED', `the registry ${rule.prefix} is blocked by registries.conf`, {
       hint: 'the file is in /etc/containers or ~/.config/containers; CONTAINERS_REGISTRIES_CONF names another',
@@ -66,7 +65,10 @@ function insecureWhere(connection: ConnectionOptions, insecure: boolean): Connec
   return insecure ? { ...connection, insecure: true, plainFallback: true } : connection;
 }
 
-/** The same image with `location` in place of `prefix` (for `*.domain`: in place of the whole host). */
+/**
+ * The same image with `location` in place of `prefix` (for `*.domain`: in place of the whole host). Tag and digest stay as they are, those
+ * of a prefix too.
+ */
 function move(reference: RegistryReference, prefix: string, location: string): RegistryReference {
   const name = `${reference.registry}/${reference.repository}`;
   const rest = prefix.startsWith('*.') ? name.slice(reference.registry.length) : name.slice(prefix.length);

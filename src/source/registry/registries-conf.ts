@@ -7,10 +7,11 @@ import fs from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { ClipError } from '../../errors.js';
+import type { RegistryReference } from '../../reference/image-ref.js';
 import { quote } from '../../reference/invalid.js';
 
 export interface RegistryRule {
-  /** `host[:port][/path…]`, or `*.domain`. */
+  /** `host[:port][/path…]`, `host[:port]/repository(:tag|@digest)`, or `*.domain`. */
   prefix: string;
   /** What takes the place of the prefix. */
   location: string | undefined;
@@ -40,11 +41,17 @@ export async function readRegistriesConf(environment: Environment): Promise<Regi
   return [...rules.values()];
 }
 
-/** The rule with the longest prefix of `host[:port]/repository`. */
-export function findRule(rules: readonly RegistryRule[], name: string): RegistryRule | undefined {
+/** The rule with the longest prefix of the reference. */
+export function findRule(
+  rules: readonly RegistryRule[],
+  { registry, repository, tag, digest }: RegistryReference,
+): RegistryRule | undefined {
+  const name = `${registry}/${repository}`;
   let found: RegistryRule | undefined;
   for (const rule of rules) {
-    if (covers(rule.prefix, name) && rule.prefix.length > (found?.prefix.length ?? -1)) found = rule;
+    const { prefix } = rule;
+    const isExact = prefix === `${name}:${tag}` || prefix === `${name}@${digest}`;
+    if ((isExact || covers(prefix, name)) && rule.prefix.length > (found?.prefix.length ?? -1)) found = rule;
   }
   return found;
 }

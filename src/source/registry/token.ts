@@ -23,6 +23,7 @@ export interface Token {
 export interface TokenRequest {
   realm: string;
   service: string | undefined;
+  /** Several are separated by spaces. */
   scope: string;
   credentials: Credentials | undefined;
   registry: string;
@@ -93,7 +94,7 @@ function tokenRequest(
   }
   const url = new URL(realm);
   if (service !== undefined) url.searchParams.set('service', service);
-  url.searchParams.set('scope', scope);
+  for (const one of scope.split(' ')) url.searchParams.append('scope', one);
   const headers: Record<string, string> = { accept: 'application/json' };
   if (credentials?.kind === 'password') headers.authorization = basicAuthorization(credentials);
   return { method: 'GET', url, headers };
