@@ -1,7 +1,7 @@
 /** How an origin is reached: directly or through a proxy, trusting which CAs. */
 
 import { createRequire } from 'node:module';
-import type { Dispatcher, Pool, ProxyAgent } from 'undici';
+import type { Dispatcher } from 'undici';
 import type { ConnectionOptions } from './options.js';
 import { type ProxyAddress, proxyFor } from './proxy.js';
 import { type TlsSettings, tlsSettings } from './tls.js';
@@ -19,31 +19,22 @@ export interface Link {
 /** Connections per origin: enough for parallel spans, few enough not to be taken for an attack. */
 const CONNECTIONS = 8;
 const MAX_HEADERS = 64 << 10;
+const COMMON = { connections: CONNECTIONS, maxHeaderSize: MAX_HEADERS };
 
-type PoolConstructor = new (origin: string | URL, options: Pool.Options) => Pool;
-type ProxyConstructor = new (options: ProxyAgent.Options) => ProxyAgent;
+type Undici = typeof import('undici');
 
 /** Throws USAGE for a wrong proxy variable, IO for certificates that cannot be read. */
 export function createLink(url: URL, options: ConnectionOptions): Link {
   const proxy = proxyFor(url, options.environment ?? process.env);
-  const settings = url.protocol === 'https:' ? tlsSettings(url, options) : undefined;
+  const secured = [url, proxy?.url].find((each) => each?.protocol === 'https:');
+  const settings = secured && tlsSettings(secured, options);
   let dispatcher = connect(settings?.next().value ?? undefined);
 
   function connect(tls: TlsSettings | undefined): Dispatcher {
-    const { connectTimeout: timeout, headersTimeout } = options;
-    const common = { connections: CONNECTIONS, maxHeaderSize: MAX_HEADERS };
+    const { connectTimeout: timeout } = options;
     const secure = tls === undefined ? { timeout } : { timeout, ...mutable(tls) };
-    if (proxy === undefined) return new (loadPool())(url.origin, { ...common, connect: secure });
-    const PoolClass = loadPool();
-    return new (loadProxyAgent())({
-      ...common,
-      uri: proxy.url.href,
-      // Plain HTTP is asked of the proxy itself; only TLS has to be tunnelled.
-      proxyTunnel: false,
-      requestTls: secure,
-      proxyTls: { timeout, rejectUnauthorized: !options.insecure },
-      clientFactory: (origin: URL, given: object) => new PoolClass(origin, { ...given, headersTimeout }),
-    });
+    if (proxy !== undefined) return throughProxy(proxy, { tls, secure, options });
+    return new (loadPool())(url.origin, { ...COMMON, connect: secure });
   }
 
   return {
@@ -67,20 +58,66 @@ function mutable({ ca, ...rest }: TlsSettings): Omit<TlsSettings, 'ca'> & { ca?:
   return ca === undefined ? rest : { ...rest, ca: [...ca] };
 }
 
+interface ProxyLink {
+  /** Whose CAs are trusted, the proxy's too where it speaks TLS. */
+  tls: TlsSettings | undefined;
+  /** For the registry. */
+  secure: object;
+  options: ConnectionOptions;
+}
+
+function throughProxy(proxy: ProxyAddress, { tls, secure, options }: ProxyLink): Dispatcher {
+  const { connectTimeout: timeout, headersTimeout, insecure } = options;
+  // All of it from one place: a ProxyAgent calls what the whole library adds to its pools.
+  const { Pool, ProxyAgent, Socks5ProxyAgent, buildConnector } = loadUndici();
+  const { url } = proxy;
+  if (url.protocol === 'socks5:') {
+    // The types do not know of `requestTls`.
+    const settings: object = {
+      connect: buildConnector({ timeout }),
+      requestTls: secure,
+      username: decodeURIComponent(url.username),
+      password: decodeURIComponent(url.password),
+    };
+    return withoutWarning(() => new Socks5ProxyAgent(url, settings));
+  }
+  const trusted = { rejectUnauthorized: !insecure, ...(tls?.ca && { ca: tls.ca }) };
+  return new ProxyAgent({
+    ...COMMON,
+    uri: url.href,
+    // Plain HTTP is asked of the proxy itself; only TLS has to be tunnelled.
+    proxyTunnel: false,
+    requestTls: secure,
+    proxyTls: { timeout, ...mutable(trusted) },
+    clientFactory: (origin: URL, given: object) => new Pool(origin, { ...given, headersTimeout }),
+  });
+}
+
+/** undici says of SOCKS5 that it is an experiment: no news for who wants to read a file. */
+function withoutWarning<T>(make: () => T): T {
+  const { emitWarning } = process;
+  process.emitWarning = () => {};
+  try {
+    return make();
+  } finally {
+    process.emitWarning = emitWarning;
+  }
+}
+
 /**
  * The pool alone loads in a quarter of the time of the whole library, and only when a request is made:
  * `node -e "require('undici')"` against `node -e "require('undici/lib/dispatcher/pool.js')"`.
  */
-function loadPool(): PoolConstructor {
+function loadPool(): Undici['Pool'] {
   const require = createRequire(import.meta.url);
   try {
-    return require('undici/lib/dispatcher/pool.js') as PoolConstructor;
+    return require('undici/lib/dispatcher/pool.js') as Undici['Pool'];
   } catch {
-    return (require('undici') as { Pool: PoolConstructor }).Pool;
+    return loadUndici().Pool;
   }
 }
 
 /** Loaded only where the variables name a proxy. */
-function loadProxyAgent(): ProxyConstructor {
-  return (createRequire(import.meta.url)('undici') as { ProxyAgent: ProxyConstructor }).ProxyAgent;
+function loadUndici(): Undici {
+  return createRequire(import.meta.url)('undici') as Undici;
 }

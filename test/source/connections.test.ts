@@ -12,9 +12,9 @@ import { openSource } from '../../src/source/open.js';
 import { resolveImage } from '../../src/source/resolve-image.js';
 import { makeCertificate } from '../support/certificate.js';
 import { has } from '../support/needs.js';
-import { startProxy } from '../support/proxy.js';
+import { startProxy, startSocks } from '../support/proxy.js';
 import { startTestRegistry, type TestRegistry, type TestRegistryOptions } from '../support/registry.js';
-import { tempDir } from '../support/run-clip.js';
+import { clip, tempDir } from '../support/run-clip.js';
 import { addTestImage, collect, makeTestImage, noise } from '../support/test-image.js';
 
 const skip = has('openssl') ? false : 'needs openssl';
@@ -93,7 +93,6 @@ test('NODE_EXTRA_CA_CERTS works beside them', { skip }, async (t) => {
   const folder = await tempDir(t);
   const certificate = await makeCertificate(folder);
   const registry = await serve(t, { tls: certificate });
-  const { clip } = await import('../support/run-clip.js');
   const platforms = (env: Environment) =>
     clip(['info', '--platforms', `${registry.host}/a/b:v`], { cacheDir: folder, env });
   assert.equal((await platforms({})).status, 5);
@@ -191,6 +190,47 @@ test('a proxy that wants a login gets it, and its password is never printed', as
     read('registry.invalid/a/b:v', { plainHttp: true, environment: good }),
     fails('NETWORK', /through the proxy 127\.0\.0\.1:\d+\): connection refused/),
   );
+});
+
+test('the program through proxies: a tunnel with a login, one that speaks TLS itself, SOCKS5', {
+  skip,
+}, async (t) => {
+  const folder = await tempDir(t);
+  const certificate = await makeCertificate(folder);
+  const plain = await serve(t);
+  const secure = await serve(t, { tls: certificate });
+  const login = 'us er:p@ss';
+  const tunnel = await startProxy({ to: secure.origin, login });
+  const overTls = await startProxy({ to: secure.origin, tls: certificate });
+  const plainOverTls = await startProxy({ to: plain.origin, tls: certificate });
+  const socks = await startSocks({ to: secure.origin, login });
+  const plainSocks = await startSocks({ to: plain.origin });
+  const proxies = [tunnel, overTls, plainOverTls, socks, plainSocks];
+  t.after(() => Promise.all(proxies.map((proxy) => proxy.stop())));
+  const withLogin = ({ url }: { url: string }) => url.replace('//', '//us%20er:p%40ss@');
+  const trusted = { SSL_CERT_FILE: certificate.certFile, HOME: folder };
+  for (const [env, flags] of [
+    [{ HTTPS_PROXY: withLogin(tunnel) }, ['--insecure']],
+    [{ HTTPS_PROXY: overTls.url }, ['--insecure']],
+    [{ HTTP_PROXY: plainOverTls.url, ...trusted }, ['--plain-http']],
+    [{ HTTPS_PROXY: withLogin(socks) }, ['--insecure']],
+    [{ HTTP_PROXY: plainSocks.url }, ['--plain-http']],
+  ] as const) {
+    const told = await clip(['info', '--platforms', 'registry.invalid/a/b:v', ...flags], {
+      cacheDir: folder,
+      env: { ...env },
+    });
+    assert.equal(told.status, 0, `${JSON.stringify(env)} ${told.stderr}`);
+    assert.equal(told.stderr, '');
+    assert.match(told.stdout.toString(), /linux/);
+  }
+  for (const { log } of proxies) assert.match(log.at(-1) ?? '', /registry\.invalid/);
+  const wrong = await clip(['info', 'registry.invalid/a/b:v', '--tries', '1'], {
+    cacheDir: folder,
+    env: { HTTPS_PROXY: socks.url.replace('//', '//user:geheim@') },
+  });
+  assert.equal(wrong.status, 5);
+  assert.doesNotMatch(wrong.stderr, /geheim/);
 });
 
 test('a registry at an IPv6 address', async (t) => {
