@@ -104,7 +104,7 @@ function redirectTarget(from: URL, location: string, options: ConnectionOptions)
     throw redirectError(
       from,
       `redirects from HTTPS to plain HTTP (${redactUrl(target)})`,
-      'allow it with --plain-http',
+      'the registry is misconfigured: its storage has to be reached by HTTPS too',
     );
   }
   return target;
@@ -114,18 +114,11 @@ function redirectError(url: URL, what: string, hint = 'the registry is misconfig
   return new ClipError('REGISTRY', `${redactUrl(url)} ${what}`, { hint });
 }
 
-/** Reads a body of at most `limit` bytes. Throws LIMIT above it; `what` names the document. */
+/** Reads a body of at most `limit` bytes. Throws LIMIT above it, or as `ResponseBody.all`; `what` names the document. */
 export async function readBody(response: HttpResponse, limit: number, what: string): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of response.body) {
-    size += chunk.length;
-    if (size > limit) {
-      throw new ClipError('LIMIT', `${what} is larger than ${limit} bytes`, {
-        hint: 'is this a registry, and an image? docs/security.md lists the limits',
-      });
-    }
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks, size);
+  const bytes = await response.body.all(limit);
+  if (bytes) return bytes;
+  throw new ClipError('LIMIT', `${what} is larger than ${limit} bytes`, {
+    hint: 'is this a registry, and an image? docs/security.md lists the limits',
+  });
 }

@@ -9,6 +9,7 @@ import type { ConnectionOptions } from './options.js';
 import type { ProxyAddress } from './proxy.js';
 import { redactUrl } from './redact-url.js';
 import { ResponseBody } from './response-body.js';
+import { secretHider } from './secrets.js';
 import { isUnknownCa } from './tls.js';
 
 export type Method = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
@@ -30,6 +31,8 @@ export interface HttpResponse {
   /** Where it came from, after redirects. */
   url: URL;
   body: ResponseBody;
+  /** What the server says, or undefined where it repeats a secret that it was sent. */
+  hideSecrets(said: string): string | undefined;
 }
 
 export interface Transport {
@@ -84,18 +87,23 @@ interface Settings extends Pick<ConnectionOptions, 'headersTimeout' | 'idleTimeo
   proxy: ProxyAddress | undefined;
 }
 
+/** As the library says it. */
+const NO_ANSWER = Object.assign(new Error('no final status came'), { code: 'UND_ERR_HEADERS_TIMEOUT' });
+
 function dispatch(dispatcher: Dispatcher, exchange: Exchange, settings: Settings): Promise<HttpResponse> {
   const { proxy } = settings;
   const { method, url, signal, observer } = exchange;
   return new Promise((resolve, reject) => {
     let body: ResponseBody | undefined;
     let controller: Dispatcher.DispatchController | undefined;
+    let late: NodeJS.Timeout | undefined;
     const onAbort = (): void => {
       const error = abortError(signal!);
       controller?.abort(error);
       finish(error);
     };
     const finish = (error?: Error): void => {
+      clearTimeout(late);
       signal?.removeEventListener('abort', onAbort);
       if (error === undefined) body?.end();
       else if (body !== undefined) body.fail(error);
@@ -120,10 +128,15 @@ function dispatch(dispatcher: Dispatcher, exchange: Exchange, settings: Settings
           if (signal?.aborted === true) started.abort(abortError(signal));
         },
         onResponseStart(started, status, headers) {
-          if (status < 200) return;
+          if (status < 200) {
+            // Each of these would start the library's own timer anew.
+            late ??= setTimeout(() => started.abort(NO_ANSWER), settings.headersTimeout);
+            return;
+          }
+          clearTimeout(late);
           if (status === 407 && proxy !== undefined) return started.abort(proxyRefusal(proxy, status));
-          body = new ResponseBody(started);
-          resolve({ status, headers: joinHeaders(headers), url, body });
+          body = new ResponseBody(started, settings.idleTimeout);
+          resolve({ status, headers: joinHeaders(headers), url, body, hideSecrets: secretHider(exchange) });
         },
         onResponseData(_, chunk) {
           observer.emit({ type: 'fetched', bytes: chunk.length });

@@ -8,9 +8,15 @@ export function quote(text: string): string {
   });
 }
 
+/** What somebody typed, without a login that they put before a host: `user:password@host`. */
+export function withoutLogin(text: string): string {
+  return text.replace(/^((?:[^/@:=]*=)?(?:[a-z-]*:\/\/)?)[^@]*:.*@(?!sha[0-9]+:)/is, '$1…@');
+}
+
 /** INVALID_REFERENCE that says what is wrong where. */
 export function invalidReference(text: string, problem: string, hint?: string): ClipError {
-  return new ClipError('INVALID_REFERENCE', `invalid image reference ${quote(text)}: ${problem}`, {
+  const shown = quote(withoutLogin(text));
+  return new ClipError('INVALID_REFERENCE', `invalid image reference ${shown}: ${problem}`, {
     hint: hint ?? 'write it as docker does: name:tag, host:port/path/name:tag, or name@sha256:…',
   });
 }

@@ -3,7 +3,7 @@
 import { isClipError } from '../errors.js';
 import { isDigest } from './digest.js';
 import type { ImageRef, Selection } from './image-ref.js';
-import { invalidReference, quote } from './invalid.js';
+import { invalidReference, quote, withoutLogin } from './invalid.js';
 import { parseReference } from './parse-reference.js';
 import { printFamiliar } from './print-image.js';
 import { FOREIGN } from './transports.js';
@@ -54,10 +54,8 @@ function parseTransported(text: string, reference: string): ReturnType<typeof pa
     return parseReference(reference);
   } catch (error) {
     if (!isClipError(error, 'INVALID_REFERENCE')) throw error;
-    const problem = error.message.slice(
-      error.message.indexOf(quote(reference)) + quote(reference).length + 2,
-    );
-    throw invalidReference(text, `in ${quote(reference)} ${problem}`, error.hint);
+    const problem = error.message.replace(/^invalid image reference "(?:[^"\\]|\\.)*": /, '');
+    throw invalidReference(text, `in ${quote(withoutLogin(reference))}: ${problem}`, error.hint);
   }
 }
 

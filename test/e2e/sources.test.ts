@@ -241,7 +241,7 @@ describe('the same 200 files from every source', { skip }, () => {
     assert.match(none.stderr, /"\/etc\/passwd" is no whole tar/);
     const name = await clip(['ls', `docker-archive:${file('docker.tar')}:A`], { cacheDir: cacheDir() });
     assert.equal(name.status, 2);
-    assert.match(name.stderr, /invalid image reference "docker-archive:.*docker\.tar:A": in "A" /);
+    assert.match(name.stderr, /invalid image reference "docker-archive:.*docker\.tar:A": in "A": /);
   });
 
   test('spooling: not with --no-cache, not above the quota, nothing half-written, a word when it is gone', async () => {

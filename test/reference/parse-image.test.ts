@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { ClipError } from '../../src/errors.js';
+import { ClipError, isClipError } from '../../src/errors.js';
 import type { RegistryReference } from '../../src/reference/image-ref.js';
 import { looksLikeIndexPath } from '../../src/reference/index-path.js';
 import { parseImage } from '../../src/reference/parse-image.js';
@@ -92,6 +92,23 @@ test('a wrong reference is INVALID_REFERENCE and says what is wrong where', () =
         assert.equal(error.exitStatus, 2);
         assert.match(error.message, pattern);
         assert.ok(error.hint);
+        return true;
+      },
+    );
+  }
+});
+
+test('a login that somebody wrote into a reference is not repeated', () => {
+  for (const text of [
+    'user:geheim@r.test/x',
+    'docker://user:geheim@r.test/x:1',
+    'docker-daemon:user:geheim@r.test/x',
+  ]) {
+    assert.throws(
+      () => parseImage(text),
+      (error: unknown) => {
+        assert.ok(isClipError(error, 'INVALID_REFERENCE'));
+        assert.doesNotMatch(error.message, /geheim/, text);
         return true;
       },
     );

@@ -5,7 +5,9 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { DEFAULT_CONNECTION } from '../../src/http/options.js';
 import { parseImage } from '../../src/reference/parse-image.js';
+import { parseReference } from '../../src/reference/parse-reference.js';
 import { openSource } from '../../src/source/open.js';
+import { openRepository } from '../../src/source/registry/repository.js';
 import { makeCertificate } from '../support/certificate.js';
 import { missingPrograms } from '../support/docker-registry.js';
 import { startTestRegistry } from '../support/registry.js';
@@ -35,6 +37,11 @@ test('a TLS registry on loopback is found out; redirects and ranges work over TL
     registry.log.map(({ kind }) => kind),
     ['blob', 'store'],
   );
+  // Who writes begins with a HEAD.
+  const pushing = openRepository(parseReference(`${registry.host}/a`), { connection }, 'pull,push');
+  t.after(pushing.close);
+  const head = { method: 'HEAD', headers: {} } as const;
+  assert.equal((await pushing.api.send(`blobs/${descriptor.digest}`, head, {})).status, 200);
   registry.onRequest(({ kind }) =>
     kind === 'manifest' ? { kind: 'redirect', to: 'http://127.0.0.1:1/x' } : undefined,
   );

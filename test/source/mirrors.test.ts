@@ -157,7 +157,16 @@ test('what a mirror may be', () => {
     location: '[::1]:6000/x',
     plainHttp: undefined,
   });
-  for (const wrong of ['', 'https://', 'https://u:geheim@m.test', 'm.test?x=1', 'ftp://m.test', 'a=b=c d']) {
+  for (const wrong of [
+    '',
+    'https://',
+    'https://u:geheim@m.test',
+    'https://u:a/geheim@m.test',
+    'a.test=u:geheim@m.test',
+    'm.test?x=1',
+    'ftp://m.test',
+    'a=b=c d',
+  ]) {
     assert.throws(
       () => parseMirror(wrong),
       (error: unknown) => {

@@ -13,7 +13,13 @@ import { createCredentialFinder } from '../../src/source/credentials/find-creden
 import { runHelper } from '../../src/source/credentials/helper.js';
 import { openRegistry } from '../../src/source/registry/registry-source.js';
 import type { ImageSource } from '../../src/source/source.js';
-import { type RegistryAuth, startTestRegistry, type TestRegistry } from '../support/registry.js';
+import {
+  type Fault,
+  type LoggedRequest,
+  type RegistryAuth,
+  startTestRegistry,
+  type TestRegistry,
+} from '../support/registry.js';
 import { addTestImage, collect, makeTestImage, noise } from '../support/test-image.js';
 
 const IMAGE = makeTestImage([noise(300_000)]);
@@ -150,6 +156,37 @@ test('a redirect to another host loses the login; a 401 of that host is no chall
   await collect(source.range(LAYER.descriptor, { offset: 0, length: 10 }));
   assert.equal(registry.log.at(-1)?.kind, 'store');
   assert.equal(registry.log.at(-1)?.authorization, undefined);
+});
+
+test('a server that repeats the login in its refusal is not quoted', async (t) => {
+  const says = (request: LoggedRequest, message: string): Fault => ({
+    kind: 'status',
+    status: 403,
+    body: JSON.stringify({ errors: [{ code: 'DENIED', message: `${request.authorization} ${message}` }] }),
+  });
+  const identity: Credentials = { kind: 'identity', token: 'refresh-me' };
+  for (const [auth, login, kind, secret] of [
+    [{ kind: 'basic', ...USER }, LOGIN, 'manifest', USER.password],
+    [{ kind: 'token', ...USER }, LOGIN, 'token', USER.password],
+    [{ kind: 'token', identity: 'refresh-me' }, identity, 'token', 'refresh-me'],
+    [{ kind: 'token', ...USER }, LOGIN, 'manifest', 'your token'],
+  ] as const) {
+    const { registry, source } = await setUp(t, auth, login);
+    registry.onRequest((request) =>
+      request.kind === kind && request.authorization !== undefined ? says(request, secret) : undefined,
+    );
+    const isPost = auth.kind === 'token' && 'identity' in auth;
+    if (isPost) registry.onRequest((request) => (request.kind === kind ? says(request, secret) : undefined));
+    await assert.rejects(source.manifest(undefined), (error) => {
+      assert.ok(isClipError(error, 'DENIED'), String(error));
+      assert.doesNotMatch(error.message, /DENIED|Bearer|Basic/);
+      assert.doesNotMatch(error.message, SECRETS);
+      return true;
+    });
+    const plain = JSON.stringify({ errors: [{ code: 'DENIED', message: 'no such team' }] });
+    registry.onRequest(() => ({ kind: 'status', status: 403, body: plain }));
+    await assert.rejects(source.manifest(undefined), /DENIED: no such team/);
+  }
 });
 
 test('no secret reaches an event', async (t) => {

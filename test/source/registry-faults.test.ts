@@ -117,6 +117,46 @@ test('a connection that breaks again and again with progress is followed to the 
   assert.equal(registry.log.length, 3);
 });
 
+test('ranges of which a byte comes at a time: the blob is read without them', async (t) => {
+  const { registry, range, events } = await setUp(t);
+  registry.onRequest(({ range }) => (range ? { kind: 'short-range', length: 1 } : undefined));
+  assert.deepEqual(await range(), slice());
+  assert.equal(registry.log.length, 4);
+  assert.equal(events.filter(({ type }) => type === 'warning').length, 1);
+  // Neighbours that are large enough are no fault.
+  const patient = await setUp(t);
+  patient.registry.onRequest(onBlob({ kind: 'short-range', length: 70_000 }));
+  assert.deepEqual(await patient.range(), slice());
+  assert.equal(patient.registry.log.length, 3);
+});
+
+test('answers that trickle are not waited for: interim ones, documents, refusals, redirects', async (t) => {
+  const { registry, source, range } = await setUp(t, { tries: 1, idleTimeout: 200 });
+  const started = performance.now();
+  registry.onRequest(() => ({ kind: 'interim' }));
+  await assert.rejects(source.manifest(undefined), code('TIMEOUT', /no answer came/));
+  registry.onRequest(() => ({ kind: 'drip', status: 200 }));
+  await assert.rejects(source.manifest(undefined), code('TIMEOUT', /too slowly/));
+  registry.onRequest(() => ({ kind: 'drip', status: 404 }));
+  await assert.rejects(source.manifest(undefined), code('NOT_FOUND'));
+  let first = true;
+  registry.onRequest(({ kind, path }) => {
+    if (kind !== 'blob' || !first) return undefined;
+    first = false;
+    return { kind: 'drip', status: 307, headers: { location: `${path}?again=1` } };
+  });
+  assert.deepEqual(await range(), slice());
+  assert.ok(performance.now() - started < 15_000);
+});
+
+test('bytes that come one at a time are whole in the end', async (t) => {
+  const { registry, source, range } = await setUp(t);
+  registry.onRequest(() => ({ kind: 'crumbs' }));
+  const { bytes } = await source.manifest(undefined);
+  assert.deepEqual(Buffer.from(bytes), Buffer.from(IMAGE.manifest));
+  assert.deepEqual(await range({ offset: 5, length: 20_000 }), slice({ offset: 5, length: 20_000 }));
+});
+
 const rightBytes: [string, Fault, requests: number][] = [
   ['200 to a range', { kind: 'ignore-range' }, 1],
   ['a range that begins elsewhere', { kind: 'shift-range', by: 1 }, 2],

@@ -30,6 +30,12 @@ export type Fault =
   | { kind: 'redirect'; to: 'store' | string; status?: number }
   /** These raw bytes instead of an HTTP response. */
   | { kind: 'garbage'; bytes: string }
+  /** Interim answers without end, and no final one. */
+  | { kind: 'interim' }
+  /** This status, and a body without end, a byte every 50 ms. */
+  | { kind: 'drip'; status: number; headers?: Record<string, string> }
+  /** The true body, chunked, a byte a chunk. */
+  | { kind: 'crumbs' }
   /** The honest answer, late. */
   | { kind: 'delay'; milliseconds: number };
 
@@ -78,6 +84,27 @@ export async function sendReply(
     case 'endless':
       head(['content-length']);
       return await writeForever(response, reply.body);
+    case 'interim':
+      while (isOpen(response)) {
+        response.writeProcessing();
+        await pause(50);
+      }
+      return 0;
+    case 'drip':
+      response.writeHead(fault.status, fault.headers);
+      while (isOpen(response)) {
+        await write(response, Buffer.from(' '));
+        await pause(50);
+      }
+      return 0;
+    case 'crumbs':
+      head(['content-length']);
+      for (let at = 0; at < reply.body.length && isOpen(response); at++) {
+        response.write(reply.body.subarray(at, at + 1));
+        if (at % 1000 === 999) await pause(0);
+      }
+      response.end();
+      return reply.body.length;
     case 'delay':
       await new Promise((resolve) => setTimeout(resolve, fault.milliseconds));
       break;
@@ -105,10 +132,18 @@ async function writeForever(response: ServerResponse, first: Uint8Array): Promis
   let sent = first.length;
   await write(response, first);
   const zeros = new Uint8Array(64 << 10);
-  while (!response.destroyed && response.socket !== null && !response.socket.destroyed) {
+  while (isOpen(response)) {
     await write(response, zeros);
     sent += zeros.length;
     await new Promise((resolve) => setImmediate(resolve));
   }
   return sent;
+}
+
+function isOpen(response: ServerResponse): boolean {
+  return !response.destroyed && response.socket !== null && !response.socket.destroyed;
+}
+
+function pause(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }

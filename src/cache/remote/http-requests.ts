@@ -41,20 +41,12 @@ export function createObjectRequests(connection: ConnectionOptions): ObjectReque
   };
 }
 
-/** A body, cut once it is longer than `length`: the value does not hold then, and the rest is worth nothing. */
+/** A body; none of one that is longer than `length`: the value does not hold then, and the rest is worth nothing. */
 export async function readValue(response: HttpResponse, length: number): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of response.body) {
-    chunks.push(chunk);
-    size += chunk.byteLength;
-    if (size > length) break;
-  }
-  const only = chunks[0];
-  return chunks.length === 1 && only ? only : Buffer.concat(chunks, size);
+  return (await response.body.all(length)) ?? new Uint8Array(0);
 }
 
 /** The beginning of an error's body, for its code. */
 export async function readStart(response: HttpResponse): Promise<string> {
-  return Buffer.from(await readValue(response, 4096)).toString('latin1');
+  return (await response.body.start(4096, 1000)).toString('latin1');
 }

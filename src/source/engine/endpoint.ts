@@ -5,7 +5,7 @@ import { readFileSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { ClipError } from '../../errors.js';
-import { quote } from '../../reference/invalid.js';
+import { quote, withoutLogin } from '../../reference/invalid.js';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -36,7 +36,7 @@ function parseHost(text: string, environment: Environment): EngineEndpoint {
   if (text.startsWith('unix://')) return { kind: 'socket', path: text.slice('unix://'.length) };
   if (text.startsWith('/')) return { kind: 'socket', path: text };
   if (!URL.canParse(text)) {
-    throw new ClipError('USAGE', `DOCKER_HOST ${quote(text)} is no address of an engine`, {
+    throw new ClipError('USAGE', `DOCKER_HOST ${quote(withoutLogin(text))} is no address of an engine`, {
       hint: 'write unix:///PATH or tcp://HOST:PORT',
     });
   }

@@ -50,6 +50,9 @@ export function createBlobReader(
           position += chunk.length;
           yield chunk;
         }
+        if (position < end && position - before < PROGRESS && ++failures >= connection.tries) {
+          rangesIgnored(options, 'its answers are shorter than what was asked for');
+        }
       } catch (error) {
         if (!isRetryable(error)) throw error;
         failures = position - before >= PROGRESS ? 1 : failures + 1;

@@ -74,12 +74,16 @@ export function createEndpoint(
       return base;
     },
     async request(path, request) {
-      // Only a GET can be sent twice without harm.
+      // Only what changes nothing can be sent twice without harm.
       const first = base === secure ? tryTls : probe;
-      const probed = decided || request.method !== 'GET' ? undefined : await first(path, request);
+      const probed = decided || !isSafe(request) ? undefined : await first(path, request);
       return probed ?? (await client.request({ ...request, url: new URL(path, base) }));
     },
   };
+}
+
+function isSafe({ method }: PathRequest): boolean {
+  return method === 'GET' || method === 'HEAD';
 }
 
 function baseUrl(scheme: 'http' | 'https', registry: string): URL {

@@ -1,5 +1,5 @@
 import { ClipError } from '../../errors.js';
-import { quote } from '../../reference/invalid.js';
+import { quote, withoutLogin } from '../../reference/invalid.js';
 
 export interface Mirror {
   /** Registry whose images it has; Docker Hub's where none is named. */
@@ -27,7 +27,7 @@ export function parseMirror(given: string): Mirror {
     url.hash !== '' ||
     url.username !== ''
   ) {
-    throw new ClipError('USAGE', `${quote(given.replace(/\/\/[^/]*@/, '//'))} is no mirror`, {
+    throw new ClipError('USAGE', `${quote(withoutLogin(given))} is no mirror`, {
       hint: 'write --mirror https://HOST[:PORT][/PATH] for Docker Hub, --mirror REGISTRY=URL for another',
     });
   }

@@ -6,6 +6,8 @@ import { MAX_RETRY_AFTER, parseRetryAfter } from '../../http/retry.js';
 import type { HttpResponse } from '../../http/transport.js';
 
 const MAX_ERROR_BODY = 16 << 10;
+/** Milliseconds that its words are waited for. */
+const MAX_WAIT = 2000;
 const MAX_MESSAGE = 300;
 
 /** Consumes the response. `what` names the thing that was asked for, `login` the registry to log in to. */
@@ -13,7 +15,8 @@ export async function registryError(
   response: HttpResponse,
   names: { what: string; login: string },
 ): Promise<ClipError> {
-  const said = describe(await readSome(response));
+  const body = await response.body.start(MAX_ERROR_BODY, MAX_WAIT);
+  const said = describe(body.toString('utf8'), response);
   const suffix = said === undefined ? '' : `: ${said}`;
   const { status } = response;
   switch (status) {
@@ -54,23 +57,8 @@ function rateHint(response: HttpResponse): string {
   return `the registry asks to wait ${Math.ceil(asked / 1000)} s; a login often raises the limit`;
 }
 
-async function readSome(response: HttpResponse): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  try {
-    for await (const chunk of response.body) {
-      chunks.push(chunk);
-      size += chunk.length;
-      if (size >= MAX_ERROR_BODY) break;
-    }
-  } catch {
-    // What came is enough.
-  }
-  return Buffer.concat(chunks).subarray(0, MAX_ERROR_BODY).toString('utf8');
-}
-
-/** `CODE: message; CODE: message`, cut and on one line; undefined if the body is not the spec's. */
-function describe(body: string): string | undefined {
+/** `CODE: message; CODE: message`, cut and on one line; undefined if the body is not the spec's, or tells a secret. */
+function describe(body: string, { hideSecrets }: HttpResponse): string | undefined {
   let parsed: unknown;
   try {
     parsed = JSON.parse(body);
@@ -84,7 +72,8 @@ function describe(body: string): string | undefined {
     return [code, message].filter((part) => typeof part === 'string' && part !== '').join(': ');
   });
   const text = texts.filter((part) => part !== '').join('; ');
-  return text === '' ? undefined : oneLine(text);
+  const shown = hideSecrets(text);
+  return shown ? oneLine(shown) : undefined;
 }
 
 function oneLine(text: string): string {
