@@ -11,6 +11,8 @@
  * first 8 bytes), where in the slot it begins, 64 bytes for the answer, then the slots.
  */
 
+import { ClipError } from '../errors.js';
+
 const SLOTS = 8;
 const SLOT_BYTES = 256 << 10;
 /** Bytes of a word; a slot has room for the part of one before its bytes. */
@@ -39,16 +41,28 @@ export interface RingWriter {
   finish(): Uint8Array;
 }
 
-export function ringWriter(ring: SharedArrayBuffer): RingWriter {
+/** Milliseconds without a sign of the reader, twice in a row, after which it is given up: a process may have been stopped once. */
+const PATIENCE = 30_000;
+
+/** The calls throw ClipError FAILED when the reader is gone: its thread could not start, or ended. */
+export function ringWriter(ring: SharedArrayBuffer, patience = PATIENCE): RingWriter {
   const words = new Int32Array(ring, 0, WORDS);
   const bytes = new Uint8Array(ring);
   let filled = Atomics.load(words, FILLED);
+
+  function awaitReader(word: number, value: number): void {
+    if (Atomics.wait(words, word, value, patience) !== 'timed-out') return;
+    if (Atomics.wait(words, word, value, patience) !== 'timed-out') return;
+    throw new ClipError('FAILED', 'a thread that hashes does not go on', {
+      hint: 'is there enough memory, and may this user start more threads?',
+    });
+  }
 
   function put(chunk: Uint8Array, what = chunk.length): void {
     for (;;) {
       const emptied = Atomics.load(words, EMPTIED);
       if (((filled - emptied) | 0) < SLOTS) break;
-      Atomics.wait(words, EMPTIED, emptied);
+      awaitReader(EMPTIED, emptied);
     }
     const slot = (filled >>> 0) % SLOTS;
     const start = what > 0 ? chunk.byteOffset % WORD : 0;
@@ -68,7 +82,7 @@ export function ringWriter(ring: SharedArrayBuffer): RingWriter {
     finish() {
       const answered = Atomics.load(words, ANSWERED);
       put(new Uint8Array(0));
-      while (Atomics.load(words, ANSWERED) === answered) Atomics.wait(words, ANSWERED, answered);
+      while (Atomics.load(words, ANSWERED) === answered) awaitReader(ANSWERED, answered);
       return bytes.slice(ANSWER_AT, ANSWER_AT + ANSWER_BYTES);
     },
   };

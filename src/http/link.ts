@@ -26,14 +26,13 @@ type Undici = typeof import('undici');
 /** Throws USAGE for a wrong proxy variable, IO for certificates that cannot be read. */
 export function createLink(url: URL, options: ConnectionOptions): Link {
   const proxy = proxyFor(url, options.environment ?? process.env);
-  const secured = [url, proxy?.url].find((each) => each?.protocol === 'https:');
-  const settings = secured && tlsSettings(secured, options);
-  let dispatcher = connect(settings?.next().value ?? undefined);
+  const settings = linkSettings(url, proxy?.url, options);
+  let dispatcher = connect(settings.next().value ?? {});
 
-  function connect(tls: TlsSettings | undefined): Dispatcher {
+  function connect({ tls, proxyTls }: LinkSettings): Dispatcher {
     const { connectTimeout: timeout } = options;
-    const secure = tls === undefined ? { timeout } : { timeout, ...mutable(tls) };
-    if (proxy !== undefined) return throughProxy(proxy, { tls, secure, options });
+    const secure = { timeout, ...(tls && mutable(tls)) };
+    if (proxy !== undefined) return throughProxy(proxy, { secure, proxyTls, options });
     return new (loadPool())(url.origin, { ...COMMON, connect: secure });
   }
 
@@ -44,8 +43,8 @@ export function createLink(url: URL, options: ConnectionOptions): Link {
     proxy,
     trustMore(failed) {
       if (failed !== dispatcher) return true;
-      const next = settings?.next();
-      if (next === undefined || next.done === true) return false;
+      const next = settings.next();
+      if (next.done === true) return false;
       dispatcher = connect(next.value);
       // Others may still be on their way to the same failure there.
       failed.close().catch(() => {});
@@ -58,16 +57,40 @@ function mutable({ ca, ...rest }: TlsSettings): Omit<TlsSettings, 'ca'> & { ca?:
   return ca === undefined ? rest : { ...rest, ca: [...ca] };
 }
 
+interface LinkSettings {
+  /** Of the registry; undefined where it speaks plain HTTP. */
+  tls?: TlsSettings | undefined;
+  /** Of a proxy that is itself spoken to over TLS. */
+  proxyTls?: TlsSettings | undefined;
+}
+
+/** What to try one after the other. A failed handshake does not tell which of the two servers was not trusted: hence all pairs. */
+function* linkSettings(
+  url: URL,
+  proxy: URL | undefined,
+  options: ConnectionOptions,
+): Generator<LinkSettings, void, undefined> {
+  for (const proxyTls of serverSettings(proxy, options)) {
+    for (const tls of serverSettings(url, options)) yield { tls, proxyTls };
+  }
+}
+
+function serverSettings(
+  server: URL | undefined,
+  options: ConnectionOptions,
+): Iterable<TlsSettings | undefined> {
+  return server?.protocol === 'https:' ? tlsSettings(server, options) : [undefined];
+}
+
 interface ProxyLink {
-  /** Whose CAs are trusted, the proxy's too where it speaks TLS. */
-  tls: TlsSettings | undefined;
   /** For the registry. */
   secure: object;
+  proxyTls: TlsSettings | undefined;
   options: ConnectionOptions;
 }
 
-function throughProxy(proxy: ProxyAddress, { tls, secure, options }: ProxyLink): Dispatcher {
-  const { connectTimeout: timeout, headersTimeout, insecure } = options;
+function throughProxy(proxy: ProxyAddress, { secure, proxyTls, options }: ProxyLink): Dispatcher {
+  const { connectTimeout: timeout, headersTimeout } = options;
   // All of it from one place: a ProxyAgent calls what the whole library adds to its pools.
   const { Pool, ProxyAgent, Socks5ProxyAgent, buildConnector } = loadUndici();
   const { url } = proxy;
@@ -81,14 +104,13 @@ function throughProxy(proxy: ProxyAddress, { tls, secure, options }: ProxyLink):
     };
     return withoutWarning(() => new Socks5ProxyAgent(url, settings));
   }
-  const trusted = { rejectUnauthorized: !insecure, ...(tls?.ca && { ca: tls.ca }) };
   return new ProxyAgent({
     ...COMMON,
     uri: url.href,
     // Plain HTTP is asked of the proxy itself; only TLS has to be tunnelled.
     proxyTunnel: false,
     requestTls: secure,
-    proxyTls: { timeout, ...mutable(trusted) },
+    proxyTls: { timeout, ...(proxyTls && mutable(proxyTls)) },
     clientFactory: (origin: URL, given: object) => new Pool(origin, { ...given, headersTimeout }),
   });
 }

@@ -4,6 +4,7 @@ import { type TestContext, test } from 'node:test';
 import { MessageChannel, receiveMessageOnPort, Worker } from 'node:worker_threads';
 import { createRing, ringWriter } from '../../src/build/byte-ring.js';
 import { type HashThreadData, MARK } from '../../src/build/hash-messages.js';
+import { isClipError } from '../../src/errors.js';
 
 const thread = new URL('../../src/build/hash-thread.js', import.meta.url);
 
@@ -111,4 +112,13 @@ test('a stream without the mark has no spans, even after one that had', (t) => {
   assert.equal(finish().spans.length, 1);
   out.write(Buffer.from('abc'));
   assert.deepEqual(finish(), { tar: sha256(Buffer.from('abc')), spans: [] });
+});
+
+test('a ring that nobody reads is given up, whether it is full or waits for its end', () => {
+  const gone = (error: unknown) => isClipError(error, 'FAILED');
+  const full = ringWriter(createRing(), 20);
+  assert.throws(() => full.write(new Uint8Array(4 << 20)), gone);
+  const ended = ringWriter(createRing(), 20);
+  ended.write(new Uint8Array(10));
+  assert.throws(() => ended.finish(), gone);
 });
