@@ -33,7 +33,8 @@ export interface ExportOptions {
 const SPARSE_FROM = 1 << 20;
 
 /**
- * Yields the tar in chunks, in order, in bounded memory. A chunk must not be changed, and is valid until the next one is asked for. `nodes` come as `selectNodes` gives them, parents first. Throws what reading throws, UNSAFE_PATH for a path that no
+ * Yields the tar in chunks, in order, in bounded memory. A chunk must not be changed, and is valid until the next one is asked for.
+ * `nodes` come as `selectNodes` gives them, parents first. Throws what reading throws, UNSAFE_PATH for a path that no
  * clean tree holds, and the signal's reason. A hard link to nothing cannot be in a tar that unpacks; it is left out, with
  * one warning.
  */

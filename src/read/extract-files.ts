@@ -117,7 +117,8 @@ export function createFileWriter({ placer, metadata, onFile }: FileWriterOptions
   }
 
   function wake(): void {
-    const ready = waiting.filter(({ atMost }) => underway <= atMost || failure);
+    // Whoever waits for room learns at once of a failure; whoever waits for the end, when nothing is being written any more.
+    const ready = waiting.filter(({ atMost }) => underway <= atMost || (failure && atMost > 0));
     waiting = waiting.filter((one) => !ready.includes(one));
     for (const { resolve } of ready) resolve();
   }
@@ -154,7 +155,7 @@ export function createFileWriter({ placer, metadata, onFile }: FileWriterOptions
     async abandon() {
       failure ??= { error: undefined };
       // Nobody else is to get the number of a file that is still being written to.
-      while (underway > 0) await new Promise<void>((resolve) => setImmediate(resolve));
+      if (underway > 0) await until(0);
       for (const { file, placing } of open) {
         fs.closeSync(file);
         placing.abandon();

@@ -9,29 +9,42 @@ const MAX_NEW_PATH_BYTES = 2 ** 28;
 
 /** Lists the tree in canonical order. Throws ClipError LIMIT where paths of missing parents would fill the memory. */
 export function* flatten(tree: FileTree): Generator<MergedNode> {
+  checkNewPaths(tree);
+  const { names } = tree;
   const targets = new Map<number, EntryRef>();
   const open: Slot[] = [ROOT];
-  let newPathBytes = 0;
+  /** The directory whose path was spelled last: mostly the parent of the next one. */
+  let spelled = { slot: ROOT, path: '' };
   for (let slot = open.pop(); slot !== undefined; slot = open.pop()) {
     const layer = tree.refLayer(slot);
     const ref = layer === NONE ? undefined : { layer, entry: tree.refEntry(slot) };
+    const isDirectory = tree.kind(slot) === KIND.directory;
     let path = '' as ByteString;
     if (ref && !tree.moved(slot)) {
       path = tree.layers[layer]![ref.entry]!.path;
     } else if (slot !== ROOT) {
-      newPathBytes += tree.names.pathLength(slot);
-      if (newPathBytes > MAX_NEW_PATH_BYTES) {
-        throw new ClipError('LIMIT', 'the image has too many long paths whose directories no layer names', {
-          hint: 'this is no ordinary image; docs/security.md lists the limits',
-        });
-      }
-      path = pathOf(tree, slot);
+      const parent = names.parent(slot);
+      if (spelled.slot !== parent) spelled = { slot: parent, path: pathOf(tree, parent) };
+      path = (parent === ROOT ? names.name(slot) : `${spelled.path}/${names.name(slot)}`) as ByteString;
+      if (isDirectory) spelled = { slot, path };
     }
-    if (tree.kind(slot) === KIND.directory) {
-      for (const child of childrenInReverse(tree, slot)) open.push(child);
-    }
+    if (isDirectory) for (const child of childrenInReverse(tree, slot)) open.push(child);
     yield { path, ref, ...linkOf(tree, slot, targets) };
   }
+}
+
+/** Before the first of them is spelled. */
+function checkNewPaths(tree: FileTree): void {
+  const { names } = tree;
+  let bytes = 0;
+  for (let slot = ROOT + 1; slot < names.size; slot++) {
+    if (tree.kind(slot) === KIND.gone) continue;
+    if (tree.refLayer(slot) === NONE || tree.moved(slot)) bytes += names.pathLength(slot);
+  }
+  if (bytes <= MAX_NEW_PATH_BYTES) return;
+  throw new ClipError('LIMIT', 'the image has too many long paths whose directories no layer names', {
+    hint: 'this is no ordinary image; docs/security.md lists the limits',
+  });
 }
 
 /** The path as the names on the way to the root spell it. */

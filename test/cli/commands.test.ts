@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { after } from 'node:test';
 import { rowsOf, section } from '../support/cli-docs.js';
+import { has } from '../support/needs.js';
 import { LARGE, SPARSE_SIZE, writeOddImage } from '../support/odd-image.js';
 import { bundled, clip, type Run, receiptOf, root } from '../support/run-clip.js';
 
@@ -298,6 +299,29 @@ test('a closed pipe is quiet and a success', () => {
   });
   assert.ok(stdout.equals(LARGE.subarray(0, 1)));
   assert.equal(stderr.toString(), '0\n');
+});
+
+const NON_BLOCKING = `
+import fcntl, os, subprocess, sys
+reading, writing = os.pipe()
+fcntl.fcntl(writing, fcntl.F_SETFL, fcntl.fcntl(writing, fcntl.F_GETFL) | os.O_NONBLOCK)
+program = subprocess.Popen(sys.argv[1:], stdout=writing, stderr=subprocess.PIPE)
+os.close(writing)
+os.read(reading, 1000)
+os.close(reading)
+sys.stderr.buffer.write(program.stderr.read())
+sys.exit(program.wait())
+`;
+
+test('so is one that does not block', { skip: has('python3') ? false : 'needs python3' }, () => {
+  const args = ['cat', image, '/large', '/large', '/large', '/large'];
+  const { status, stderr } = spawnSync(
+    'python3',
+    ['-c', NON_BLOCKING, process.execPath, join(root, 'bin/clip.js'), ...args],
+    { env: { ...process.env, CLIP_CACHE_DIR: cacheDir } },
+  );
+  assert.equal(stderr.toString(), '');
+  assert.equal(status, 0);
 });
 
 test('bench: the counts of the contract, on the bundled image', async () => {

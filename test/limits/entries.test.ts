@@ -10,7 +10,7 @@ import { endOfArchive, gnuLong, header, member, pax, sign, tar } from '../suppor
 import { measure } from './measured.js';
 
 /** MiB for a million entries; docs/security.md, "Memory". */
-const MOST_MEMORY = 512;
+const MOST_MEMORY = 768;
 const MILLION = 1_000_000;
 
 /** A gzip member for every so many headers. */

@@ -97,10 +97,12 @@ function writeOnThread(fd: number, bytes: Uint8Array, from: number, length: numb
 
 function writeToStream(stream: NodeJS.WritableStream, bytes: Uint8Array): Promise<void> {
   return new Promise((resolve, reject) => {
-    const fail = (error: Error) => reject(outputError(error));
-    stream.once('error', fail);
-    stream.write(bytes, () => {
-      stream.removeListener('error', fail);
+    // The callback is told of a failure, and then the stream; nobody listening there would be a crash.
+    const ignore = () => {};
+    stream.on('error', ignore);
+    stream.write(bytes, (error) => {
+      if (error) return reject(outputError(error));
+      stream.removeListener('error', ignore);
       resolve();
     });
   });
