@@ -207,7 +207,7 @@ export class MergedTree {
   }
 
   #node(place: Place): Node | Promise<Node> {
-    const { index, block, row } = place;
+    const { block, row } = place;
     const layer = block.layers[row]!;
     if (layer < 0) return this.#synthetic(place);
     const section = this.#layer(layer);
@@ -220,7 +220,6 @@ export class MergedTree {
     }
     const entry = section.entry(block.entries[row]!);
     if (target || entry instanceof Promise) return this.#slowNode(place, entry);
-    if (entry.type === 'hardlink') throw this.#brokenLink(index);
     return {
       path: block.paths.get(row) ?? entry.path,
       entry,
@@ -235,10 +234,10 @@ export class MergedTree {
     const ref = { layer: block.layers[row]!, entry: block.entries[row]! };
     const target = block.targets.get(row);
     const own = await entryOfName;
-    if ((own.type === 'hardlink') !== (target !== undefined)) throw this.#brokenLink(index);
+    if (target !== undefined && own.type !== 'hardlink') throw this.#brokenLink(index);
     const data = target ?? ref;
     const entry = target ? await (await this.#layer(target.layer)).entry(target.entry) : own;
-    if (entry.type === 'hardlink') throw this.#brokenLink(index);
+    if (target !== undefined && entry.type === 'hardlink') throw this.#brokenLink(index);
     return {
       path: block.paths.get(row) ?? own.path,
       entry,
