@@ -55,8 +55,26 @@ export const CODES = {
 
 export type ErrorCode = keyof typeof CODES;
 
+/** Of failures that nobody foresaw. */
+export const BUG_HINT =
+  'this is a bug in clip: please report it with the command line and the output of --log-level debug';
+
+/** What to do where whoever throws knows nothing better. */
+const HINTS: Partial<Record<ErrorCode, string>> = {
+  FAILED: BUG_HINT,
+  NOT_A_FILE: 'only regular files have bytes; clip stat shows what is there',
+  LIMIT: 'no ordinary image needs so much; the limits are in docs/security.md',
+  OFFLINE: 'leave out --offline',
+  NETWORK: 'check the network and try again',
+  DIGEST_MISMATCH: 'what serves these bytes is faulty, or they were changed: do not trust them',
+  CORRUPT_INDEX: 'build the index again from the image',
+  CORRUPT_LAYER: 'the layer is damaged or was written wrongly: pull the image again, or rebuild it',
+  CORRUPT_TAR: 'the layer is damaged or was written wrongly: rebuild the image',
+  CORRUPT_IMAGE: 'the copy is damaged: copy the image anew',
+};
+
 export interface ClipErrorOptions {
-  /** What the user can do next; one sentence. */
+  /** What the user can do next; one sentence. Default: the code's own, where it has one. */
   hint?: string;
   cause?: unknown;
 }
@@ -69,7 +87,7 @@ export class ClipError extends Error {
   constructor(code: ErrorCode, message: string, options: ClipErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
-    this.hint = options.hint;
+    this.hint = options.hint ?? HINTS[code];
   }
 
   get exitStatus(): number {

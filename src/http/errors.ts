@@ -125,7 +125,11 @@ export function isPassing(error: unknown): boolean {
 /** Resolves as `work` does, but no later than the signal aborts; `work` itself goes on for others who wait for it. */
 export async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return await work;
-  if (signal.aborted) throw abortError(signal);
+  if (signal.aborted) {
+    // Nobody waits for it now, so nobody else would take its failure.
+    work.catch(() => {});
+    throw abortError(signal);
+  }
   let onAbort = (): void => {};
   const aborted = new Promise<never>((_, reject) => {
     onAbort = () => reject(abortError(signal));

@@ -14,7 +14,7 @@ import { ClipError } from '../errors.js';
 import { escapeName } from '../escape.js';
 import type { Observer } from '../observer.js';
 import { encodeTarHeader, paddingOf, SPARSE_NAME, type TarMember } from '../tar/write-header.js';
-import { type Extent, extentsOf } from '../tree/entry.js';
+import { type Extent, extentsOf, hasImpossibleLink } from '../tree/entry.js';
 import type { Node } from '../tree/node.js';
 import { createChunkJoiner } from './chunk-joiner.js';
 import { zeros as zeroChunks } from './plan.js';
@@ -70,10 +70,15 @@ const END_OF_ARCHIVE = Buffer.alloc(1024);
 async function* asMembers(nodes: Nodes, observer: Observer): AsyncGenerator<Node> {
   const firsts = new Map<string, ByteString>();
   let broken = 0;
+  let impossible = 0;
   for await (const node of nodes) {
     checkPath(node.path);
     if (node.entry.type === 'hardlink') {
       broken++;
+      continue;
+    }
+    if (hasImpossibleLink(node.entry)) {
+      impossible++;
       continue;
     }
     const first = node.nlink > 1 ? firsts.get(node.inode) : undefined;
@@ -85,9 +90,13 @@ async function* asMembers(nodes: Nodes, observer: Observer): AsyncGenerator<Node
     if (node.nlink > 1) firsts.set(node.inode, node.path);
     yield node;
   }
-  if (broken === 0) return;
-  const message = `${broken} hard ${broken === 1 ? 'link' : 'links'} to nothing in the image left out`;
-  observer.emit({ type: 'warning', code: 'NOT_CARRIED_OVER', message });
+  const leftOut = (count: number, one: string, why: string) => {
+    if (count === 0) return;
+    const message = `${count} ${one}${count === 1 ? '' : 's'} ${why}`;
+    observer.emit({ type: 'warning', code: 'NOT_CARRIED_OVER', message });
+  };
+  leftOut(broken, 'hard link', 'to nothing in the image left out');
+  leftOut(impossible, 'symbolic link', 'to an empty name left out: no file system takes it');
 }
 
 /** What a tar must not name: an index that somebody else made could. */

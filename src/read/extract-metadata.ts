@@ -7,6 +7,8 @@ export interface NotCarried {
   fifos: number;
   /** Hard links to nothing in the image. */
   brokenLinks: number;
+  /** Symbolic links that no file system takes (`hasImpossibleLink`). */
+  impossibleLinks: number;
   /** Names with extended attributes. */
   xattrs: number;
   /** Names whose owner could not be set. */
@@ -65,9 +67,11 @@ export function createMetadata(notCarried: NotCarried): Metadata {
 }
 
 /**
- * Seconds with a fraction, as text: Node takes a negative number for 'now', but not a negative text. A double carries about
- * 200 ns at today's times.
+ * Seconds with a fraction, as text: Node takes a negative number for 'now', but not a negative text. It cuts to whole microseconds,
+ * towards zero, and a double may lie a little on either side of one: half a microsecond more lets none be lost (until 2106, when
+ * a double's steps become as wide as a microsecond).
  */
-function unixTime(entry: Entry): string {
-  return String(entry.mtime + entry.mtimeNanos / 1e9);
+function unixTime({ mtime, mtimeNanos }: Entry): string {
+  const time = mtime + Math.floor(mtimeNanos / 1000) / 1e6;
+  return String(time < 0 ? time - 5e-7 : time + 5e-7);
 }

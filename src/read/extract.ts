@@ -10,9 +10,10 @@
 import fs, { constants } from 'node:fs';
 import { byteStringToBytes } from '../bytes.js';
 import { makeFolder } from '../cache/make-folder.js';
-import type { ClipError } from '../errors.js';
+import { ClipError } from '../errors.js';
+import { escapeText } from '../escape.js';
 import type { Observer } from '../observer.js';
-import { type EntryType, extentsOf } from '../tree/entry.js';
+import { type Entry, extentsOf, hasImpossibleLink } from '../tree/entry.js';
 import type { Node } from '../tree/node.js';
 import { fsError } from './extract-errors.js';
 import { createFileWriter } from './extract-files.js';
@@ -54,7 +55,15 @@ interface Work {
  * IO, NO_SPACE, UNSAFE_PATH, what reading throws, and the signal's reason; no half-written file is left behind.
  */
 export async function extract(nodes: readonly Node[], options: ExtractOptions): Promise<ExtractSummary> {
-  const notCarried: NotCarried = { devices: 0, fifos: 0, brokenLinks: 0, xattrs: 0, owners: 0, setids: 0 };
+  const notCarried: NotCarried = {
+    devices: 0,
+    fifos: 0,
+    brokenLinks: 0,
+    impossibleLinks: 0,
+    xattrs: 0,
+    owners: 0,
+    setids: 0,
+  };
   const summary: ExtractSummary = { files: 0, directories: 0, links: 0, hardLinks: 0, bytes: 0, notCarried };
   const root = prepareRoot(options.directory);
   const placer = createPlacer(root.path);
@@ -72,7 +81,7 @@ export async function extract(nodes: readonly Node[], options: ExtractOptions): 
       process.platform === 'linux' ? () => makeHardLink(first, node, work) : () => makeLink(node, work);
     await inTurn(work, make);
   }
-  for (const { entry } of nodes) countLost(entry.type, notCarried);
+  for (const { entry } of nodes) countLost(entry, notCarried);
   for (const node of directories.reverse()) {
     // A folder in use, /tmp for one, is not the image's root.
     if (node.path !== '' || root.fresh) await inTurn(work, () => finishDirectory(node, work));
@@ -99,7 +108,12 @@ function prepareRoot(directory: string): { path: Buffer; fresh: boolean } {
     entries.closeSync();
     return { path: real, fresh: first === null };
   } catch (error) {
-    throw fsError(error, path);
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== 'EEXIST' && code !== 'ENOTDIR') throw fsError(error, path);
+    throw new ClipError('NOT_A_DIRECTORY', `${escapeText(directory)} is not a directory`, {
+      hint: 'name a folder that is there, or one that can be made',
+      cause: error,
+    });
   }
 }
 
@@ -108,13 +122,22 @@ function makeDirectory(node: Node, { placer, summary, kept }: Work): void {
   const made = placer.directory(node.path, PRIVATE);
   if (!made) kept.add(node);
   // One that was there may be closed to us; one that holds it gets the image's mode in the end.
-  if (!made && node.path !== '') withFile(path, DIRECTORY, openUp);
+  if (!made && node.path !== '') openUp(path);
   summary.directories++;
 }
 
-function openUp(directory: number): void {
-  const { mode } = fs.fstatSync(directory);
-  if ((mode & 0o700) !== 0o700) fs.fchmodSync(directory, (mode & 0o7777) | 0o700);
+function openUp(path: Buffer): void {
+  try {
+    withFile(path, DIRECTORY, (directory) => {
+      const { mode } = fs.fstatSync(directory);
+      if ((mode & 0o700) !== 0o700) fs.fchmodSync(directory, (mode & 0o7777) | 0o700);
+    });
+  } catch (error) {
+    const { code } = ((error as ClipError).cause ?? {}) as NodeJS.ErrnoException;
+    if (code !== 'EACCES' || !fs.lstatSync(path).isDirectory()) throw error;
+    // Its own mode forbids to open it, so that only its path is left.
+    fs.chmodSync(path, PRIVATE);
+  }
 }
 
 function finishDirectory(node: Node, { placer, metadata, summary, kept }: Work): void {
@@ -138,7 +161,7 @@ function splitHardLinks(
   const others: [Node, Node][] = [];
   const byInode = new Map<string, Node>();
   for (const node of nodes) {
-    if (node.entry.type !== type) continue;
+    if (node.entry.type !== type || hasImpossibleLink(node.entry)) continue;
     const first = node.nlink > 1 ? byInode.get(node.inode) : undefined;
     if (first) others.push([first, node]);
     else {
@@ -201,11 +224,13 @@ function makeLink(node: Node, { placer, metadata, summary }: Work): void {
   summary.links++;
 }
 
-function countLost(type: EntryType, notCarried: NotCarried): void {
+function countLost(entry: Entry, notCarried: NotCarried): void {
+  const { type } = entry;
   if (type === 'char' || type === 'block') notCarried.devices++;
   else if (type === 'fifo') notCarried.fifos++;
   // The index says this only of a link whose target is nowhere in the image.
   else if (type === 'hardlink') notCarried.brokenLinks++;
+  else if (hasImpossibleLink(entry)) notCarried.impossibleLinks++;
 }
 
 /** Until its own mode is set at the end, nobody else looks into a directory that may be meant to be closed. */

@@ -1,4 +1,5 @@
 import { ClipError } from '../errors.js';
+import { escapeName } from '../escape.js';
 import type { ImageIndex } from '../format/image-index.js';
 import type { Span } from '../format/model.js';
 import { extentsOf } from '../tree/entry.js';
@@ -29,6 +30,14 @@ export function clipRange(
     throw new ClipError('IS_DIRECTORY', `${printablePath()} is a directory`, {
       hint: 'list it with clip ls',
     });
+  }
+  if (type === 'hardlink') {
+    const target = `/${escapeName(node.entry.link)}`;
+    throw new ClipError(
+      'NOT_A_FILE',
+      `${printablePath()} is a hard link to ${target}, which the image does not have when it is made`,
+      { hint: 'no unpacker can make this name: the image is broken, rebuild it' },
+    );
   }
   if (type !== 'file') {
     throw new ClipError('NOT_A_FILE', `${printablePath()} is a ${type}, not a regular file`);
@@ -95,9 +104,7 @@ export async function* planPieces(
 
 function uncovered(index: ImageIndex, layer: number, offset: number): ClipError {
   const digest = index.layers[layer]?.digest ?? `number ${layer}`;
-  return new ClipError('CORRUPT_INDEX', `no span of layer ${digest} holds its byte ${offset}`, {
-    hint: 'build the index again',
-  });
+  return new ClipError('CORRUPT_INDEX', `no span of layer ${digest} holds its byte ${offset}`, {});
 }
 
 const ZEROS = new Uint8Array(64 * 1024);

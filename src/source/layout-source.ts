@@ -1,10 +1,12 @@
 /** An OCI image layout in any content store (image-spec, image-layout.md). */
 
 import { ClipError } from '../errors.js';
+import type { ConnectionOptions } from '../http/options.js';
 import type { Descriptor } from '../oci/descriptor.js';
 import { digestOf, splitDigest } from '../reference/digest.js';
 import type { Selection } from '../reference/image-ref.js';
 import { type ContentStore, readDocument, readFileRange } from './content-store.js';
+import type { BlobReader } from './registry/blob-reader.js';
 import { selectManifest } from './select-manifest.js';
 import type { ImageSource, ManifestResult, ReadOptions } from './source.js';
 
@@ -13,13 +15,17 @@ export interface LayoutSourceOptions {
   name: string;
   select: Selection;
   hint?: string | undefined;
+  /** To reach layers that are not distributed with the image, by their `urls`; none: that is OFFLINE. */
+  connection: ConnectionOptions | undefined;
 }
 
 /** The source takes the store over and closes it. */
 export function createLayoutSource(
   store: ContentStore,
-  { name, select, hint }: LayoutSourceOptions,
+  { name, select, hint, connection }: LayoutSourceOptions,
 ): ImageSource {
+  let foreign: (BlobReader & { close(): Promise<void> }) | undefined;
+
   async function manifest(digest: string | undefined, options: ReadOptions = {}): Promise<ManifestResult> {
     if (digest !== undefined) return await readManifest(digest, '', options);
     const index = await readDocument(store, 'index.json', { ...options, what: `the index.json of ${name}` });
@@ -43,11 +49,36 @@ export function createLayoutSource(
   }
 
   function read(
-    { digest, size }: Descriptor,
+    descriptor: Descriptor,
     range: { start: number; end: number },
     options: ReadOptions,
   ): AsyncIterable<Uint8Array> {
-    return readFileRange(store, blobPath(digest), { ...range, size }, { ...options, what: `blob ${digest}` });
+    const { digest, size, urls } = descriptor;
+    const local = () =>
+      readFileRange(store, blobPath(digest), { ...range, size }, { ...options, what: `blob ${digest}` });
+    return urls === undefined ? local() : readHereOrThere(descriptor, range, options, local);
+  }
+
+  async function* readHereOrThere(
+    descriptor: Descriptor,
+    { start, end }: { start: number; end: number },
+    options: ReadOptions,
+    local: () => AsyncIterable<Uint8Array>,
+  ): AsyncGenerator<Uint8Array> {
+    const file = await store.open(blobPath(descriptor.digest));
+    if (file !== undefined) {
+      await file.close();
+      yield* local();
+      return;
+    }
+    if (connection === undefined) {
+      throw new ClipError('OFFLINE', `blob ${descriptor.digest} is not in ${name}, only at its urls`, {
+        hint: 'leave out --offline to read the layer from there',
+      });
+    }
+    const { createForeignReader } = await import('./registry/foreign-layer.js');
+    foreign ??= createForeignReader(connection, name);
+    yield* foreign.read(descriptor, start, end, options);
   }
 
   return {
@@ -58,7 +89,10 @@ export function createLayoutSource(
       read(descriptor, { start: options.offset ?? 0, end: descriptor.size }, options),
     range: (descriptor, { offset, length }, options = {}) =>
       read(descriptor, { start: offset, end: offset + length }, options),
-    close: () => store.close(),
+    async close() {
+      await foreign?.close();
+      await store.close();
+    },
   };
 }
 

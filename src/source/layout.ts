@@ -4,6 +4,7 @@ import { constants } from 'node:fs';
 import { open, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ClipError } from '../errors.js';
+import type { ConnectionOptions } from '../http/options.js';
 import type { Selection } from '../reference/image-ref.js';
 import { printImage } from '../reference/print-image.js';
 import type { ContentFile, ContentStore } from './content-store.js';
@@ -11,17 +12,15 @@ import { createLayoutSource } from './layout-source.js';
 import type { ImageSource } from './source.js';
 
 /** Opens a layout. Throws NOT_FOUND (no directory) or CORRUPT_IMAGE (a directory that is no layout). */
-export async function openLayout({
-  path,
-  select,
-}: {
-  path: string;
-  select: Selection;
-}): Promise<ImageSource> {
+export async function openLayout(
+  { path, select }: { path: string; select: Selection },
+  connection: ConnectionOptions | undefined,
+): Promise<ImageSource> {
   await checkLayout(path);
   return createLayoutSource(directoryStore(path), {
     name: printImage({ transport: 'oci', path, select }),
     select,
+    connection,
   });
 }
 

@@ -8,7 +8,7 @@ import type { ImageSource } from './source.js';
 
 export interface OpenSourceOptions {
   connection: ConnectionOptions;
-  /** No network: images in registries cannot be opened. */
+  /** No network: images in registries cannot be opened, nor layers that are elsewhere read. */
   offline: boolean;
   /** Where copies are kept of what cannot be read in the middle; none: such a source is USAGE. */
   spool?: SpoolPlace | undefined;
@@ -37,7 +37,7 @@ export async function openSource(image: ImageRef, options: OpenSourceOptions): P
     }
     case 'oci': {
       const { openLayout } = await import('./layout.js');
-      return await openLayout(image);
+      return await openLayout(image, options.offline ? undefined : options.connection);
     }
     case 'docker-daemon': {
       const { openEngineImage } = await import('./engine/engine-source.js');

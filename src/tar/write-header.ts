@@ -102,8 +102,8 @@ function writeBlock(
   block.write('ustar\x0000', 257, 8, 'latin1');
   block.write(entry.uname, 265, 31, 'latin1');
   block.write(entry.gname, 297, 31, 'latin1');
-  octal(block, 329, 7, clamp(entry.devMajor, MAX_7));
-  octal(block, 337, 7, clamp(entry.devMinor, MAX_7));
+  deviceNumber(block, 329, entry.devMajor);
+  deviceNumber(block, 337, entry.devMinor);
   block.write(prefix, 345, 155, 'latin1');
   // The sum is taken with spaces in its own place.
   let sum = 8 * 0x20;
@@ -118,6 +118,15 @@ function octal(block: Buffer, at: number, digits: number, value: number): void {
     const next = Math.floor(rest / 8);
     block[i] = 0x30 + (rest - next * 8);
     rest = next;
+  }
+}
+
+/** Too large for octal, it is written in base 256: no PAX record for it is read by GNU tar and Go. */
+function deviceNumber(block: Buffer, at: number, value: number): void {
+  if (value <= MAX_7) octal(block, at, 7, value);
+  else {
+    block[at] = 0x80;
+    block.writeUIntBE(value, at + 2, 6);
   }
 }
 
@@ -151,8 +160,6 @@ function paxRecords({ name, entry, link, size, extra = [] }: TarMember): PaxReco
   if (entry.uid < 0 || entry.uid > MAX_7) add('uid', String(entry.uid));
   if (entry.gid < 0 || entry.gid > MAX_7) add('gid', String(entry.gid));
   if (entry.mtimeNanos !== 0 || entry.mtime < 0 || entry.mtime > MAX_11) add('mtime', decimalTime(entry));
-  if (entry.devMajor > MAX_7) add('SCHILY.devmajor', String(entry.devMajor));
-  if (entry.devMinor > MAX_7) add('SCHILY.devminor', String(entry.devMinor));
   for (const [key, value] of entry.xattrs) add(`SCHILY.xattr.${encodeXattrName(key)}`, value);
   return records;
 }

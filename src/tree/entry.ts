@@ -59,6 +59,11 @@ export function extentsOf(entry: Entry): readonly Extent[] {
   return [{ logical: 0, offset: entry.position, length: entry.size }];
 }
 
+/** A symbolic link that no file system takes: to nothing at all, or with a NUL, which an index that somebody else made can have. */
+export function hasImpossibleLink({ type, link }: Entry): boolean {
+  return type === 'symlink' && (link === '' || link.includes('\0'));
+}
+
 /** What merging layers needs of an entry: a fraction of the memory of the whole. */
 export type MergeEntry = Pick<Entry, 'path' | 'type' | 'link' | 'position'>;
 

@@ -8,7 +8,7 @@ export interface Node {
   /**
    * The entry with the metadata and data (for a hard link, the one it links to; so `entry.path` may differ from `path` and
    * `entry.type` is 'hardlink' only for one whose target is nowhere in the image: such a name can be listed, and reading it is
-   * CORRUPT_IMAGE). A directory that no layer names has a synthetic entry: mode 0755, uid and gid 0, mtime 0.
+   * NOT_A_FILE). A directory that no layer names has a synthetic entry: mode 0755, uid and gid 0, mtime 0.
    */
   entry: Entry;
   /** The layer that `entry` is in (0 is the base); -1 for a synthetic directory. */

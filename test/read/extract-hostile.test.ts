@@ -211,9 +211,12 @@ test('folders that nobody may enter get their content first and their mode last'
   const possible = process.getuid?.() === 0 && spawnSync(process.execPath, program, other).status === 0;
   const nobody = possible ? other : {};
   const cacheDir = join(at.dir, 'cache');
-  const run = await clip(['extract', `oci:${at.layout}`, '-C', at.target], { cacheDir, ...nobody });
-  assert.equal(run.status, 0, run.stderr);
-  assert.equal(fs.statSync(join(at.target, 'closed')).mode & 0o7777, 0);
+  // The second time the folders are there, and closed to whoever made them.
+  for (const _ of ['first', 'second']) {
+    const run = await clip(['extract', `oci:${at.layout}`, '-C', at.target], { cacheDir, ...nobody });
+    assert.equal(run.status, 0, run.stderr);
+    assert.equal(fs.statSync(join(at.target, 'closed')).mode & 0o7777, 0);
+  }
   if (possible) {
     assert.equal(fs.statSync(join(at.target, 'closed/deeper')).mode & 0o7777, 0o100);
     assert.equal(fs.statSync(join(at.target, 'closed/deeper/file')).uid, 65534);

@@ -114,7 +114,52 @@ test('files, directories, links, hard links, modes and times', async () => {
   assert.deepEqual(fs.readdirSync(out).sort(), ['a', 'b c', 'missing']);
   const { notCarried, ...counts } = summary;
   assert.deepEqual(counts, { files: 3, directories: 1, links: 1, hardLinks: 1, bytes: 14 });
-  assert.deepEqual(notCarried, { devices: 1, fifos: 1, brokenLinks: 0, xattrs: 0, owners: 0, setids: 0 });
+  assert.deepEqual(notCarried, {
+    devices: 1,
+    fifos: 1,
+    brokenLinks: 0,
+    impossibleLinks: 0,
+    xattrs: 0,
+    owners: 0,
+    setids: 0,
+  });
+});
+
+test('times are kept to the microsecond, never one early', async () => {
+  const out = temporary();
+  const times: [number, number][] = [];
+  for (const seconds of [1, 1_700_000_000, 2 ** 32 - 10, -1, -2_000_000_000]) {
+    for (let i = 0; i < 40; i++) times.push([seconds, ((i * 977_777 + 1) % 1e6) * 1000 + 999]);
+  }
+  const files = times.map(([mtime, mtimeNanos], i) => file(String(i), '', { mtime, mtimeNanos }));
+  const links = times.map(([mtime, mtimeNanos], i) => ({ ...link(`l${i}`, 'x'), mtime, mtimeNanos }));
+  const timed = links.map(({ mtime, mtimeNanos, ...rest }) => ({
+    ...rest,
+    entry: { ...rest.entry, mtime, mtimeNanos },
+  }));
+  await run([...files, ...timed], out);
+  for (const [i, [mtime, mtimeNanos]] of times.entries()) {
+    const wanted = BigInt(mtime) * 10n ** 9n + BigInt(mtimeNanos - (mtimeNanos % 1000));
+    for (const name of [String(i), `l${i}`])
+      assert.equal(fs.lstatSync(join(out, name), { bigint: true }).mtimeNs, wanted, `${mtime} ${mtimeNanos}`);
+  }
+});
+
+test('a link that no file system takes is left out and counted, with its other names', async () => {
+  const out = temporary();
+  const shared = { inode: 'empty', nlink: 2 };
+  const empty = ['a', 'b'].map((path) => node(path, { type: 'symlink', ...shared }));
+  const { notCarried, links, hardLinks } = await run([...empty, link('nul', 'a\0b'), link('good', 'a')], out);
+  assert.deepEqual([notCarried.impossibleLinks, links, hardLinks], [3, 1, 0]);
+  assert.deepEqual(fs.readdirSync(out), ['good']);
+});
+
+test('a folder that is a file, or lies below one, is NOT_A_DIRECTORY', async () => {
+  const path = join(temporary(), 'file');
+  fs.writeFileSync(path, 'kept');
+  for (const target of [path, join(path, 'below'), join(path, 'far/below')])
+    await rejects(run([file('f', 'x')], target), 'NOT_A_DIRECTORY');
+  assert.equal(fs.readFileSync(path, 'utf8'), 'kept');
 });
 
 test('files are read in the order of their data', async () => {

@@ -4,7 +4,7 @@ import type { LayerInfo } from '../../format/model.js';
 import type { Node } from '../../tree/node.js';
 import type { Context } from '../context.js';
 import type { Input, STAT_FLAGS } from '../definitions.js';
-import { isoTime, modeDigits, modeString, shownPath, sizeOf } from '../output/format.js';
+import { isoTime, linkSuffix, modeDigits, modeString, shownPath, sizeOf } from '../output/format.js';
 import { type NodeJson, nodeToJson } from '../output/node-json.js';
 import { resolveArgument } from '../paths.js';
 
@@ -29,7 +29,7 @@ const TYPE_NAMES: Record<Node['entry']['type'], string> = {
   file: 'regular file',
   directory: 'directory',
   symlink: 'symbolic link',
-  hardlink: 'hard link',
+  hardlink: 'hard link to nothing',
   char: 'character device',
   block: 'block device',
   fifo: 'FIFO',
@@ -38,7 +38,6 @@ const TYPE_NAMES: Record<Node['entry']['type'], string> = {
 function describe(node: Node, layers: readonly LayerInfo[]): string {
   const { entry } = node;
   const { type } = entry;
-  const link = type === 'symlink' ? ` -> ${escapeName(entry.link)}` : '';
   const empty = type === 'file' && entry.size === 0 ? 'regular empty file' : TYPE_NAMES[type];
   const device = type === 'char' || type === 'block' ? `  Device: ${entry.devMajor}, ${entry.devMinor}` : '';
   const user = entry.uname === '' ? '' : `/${escapeName(entry.uname)}`;
@@ -48,7 +47,7 @@ function describe(node: Node, layers: readonly LayerInfo[]): string {
     ? `${layer.digest} (${node.layer + 1} of ${layers.length})`
     : 'none: no layer names this directory';
   const lines = [
-    `  Path: ${shownPath(node.path)}${link}`,
+    `  Path: ${shownPath(node.path)}${linkSuffix(entry)}`,
     `  Type: ${empty}${device}`,
     `  Size: ${sizeOf(entry)}  Links: ${node.nlink}  Inode: ${node.inode}`,
     `  Mode: ${modeDigits(entry.mode)}/${modeString(type, entry.mode)}  Uid: ${entry.uid}${user}  Gid: ${entry.gid}${group}`,

@@ -1,4 +1,4 @@
-import { ClipError, EXIT } from '../../errors.js';
+import { BUG_HINT, ClipError, EXIT } from '../../errors.js';
 import { escapeText } from '../../escape.js';
 import { PLAIN, type Style } from './style.js';
 
@@ -7,9 +7,7 @@ export function describeError(error: unknown, options: { stack?: boolean; style?
   const { stack = false, style = PLAIN } = options;
   const known = error instanceof ClipError;
   const message = known ? error.message : `unexpected error: ${messageOf(error)}`;
-  const hint = known
-    ? error.hint
-    : 'this is a bug in clip: please report it with the command line and the output of --log-level debug';
+  const hint = known ? error.hint : BUG_HINT;
   let text = `${style.red('clip:')} ${escapeText(message)} (${known ? error.code : 'FAILED'})\n`;
   if (hint !== undefined) text += `${style.cyan('hint:')} ${escapeText(hint)}\n`;
   if (stack) text += stackOf(error);

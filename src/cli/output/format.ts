@@ -11,7 +11,8 @@ const TYPE_LETTERS: Record<Entry['type'], string> = {
   file: '-',
   directory: 'd',
   symlink: 'l',
-  hardlink: '-',
+  // Only hard links to nothing are shown as links; the letter is tar's.
+  hardlink: 'h',
   char: 'c',
   block: 'b',
   fifo: 'p',
@@ -32,6 +33,12 @@ export function modeString(type: Entry['type'], mode: number): string {
     else text += executable ? 'x' : '-';
   }
   return text;
+}
+
+/** What follows the name of a link: ` -> target`, or where a hard link to nothing leads. */
+export function linkSuffix({ type, link }: Entry): string {
+  if (type === 'symlink') return ` -> ${escapeName(link)}`;
+  return type === 'hardlink' ? ` link to ${shownPath(link)}` : '';
 }
 
 /** Bytes as lstat(2) has them: of a file its content, of a link its target's name. */

@@ -1,6 +1,6 @@
 import { escapeName } from '../../escape.js';
 import type { Node } from '../../tree/node.js';
-import { isoTime, modeString, sizeOf } from './format.js';
+import { isoTime, linkSuffix, modeString, sizeOf } from './format.js';
 import { pad, width } from './table.js';
 
 /**
@@ -25,8 +25,8 @@ export function createLongFormat(): (rows: readonly { node: Node; name: string }
         const [links, owner, group, size] = cells[row]!.map((cell, i) =>
           pad(cell, { width: widths[i]!, align: i === 0 || i === 3 ? 'right' : 'left' }),
         );
-        const { type, mode, mtime, mtimeNanos, link } = node.entry;
-        const target = type === 'symlink' ? ` -> ${escapeName(link)}` : '';
+        const { type, mode, mtime, mtimeNanos } = node.entry;
+        const target = linkSuffix(node.entry);
         const time = isoTime(mtime, mtimeNanos, 0);
         return `${modeString(type, mode)} ${links} ${owner} ${group} ${size} ${time} ${name}${target}\n`;
       })

@@ -18,7 +18,7 @@ export interface NodeJson {
   nlink: number;
   inode: string;
   layer: string | null;
-  /** Of a symbolic link. */
+  /** Of a symbolic link as it is written; of a hard link to nothing the path that it names. */
   link?: string;
   /** Of a device. */
   major?: number;
@@ -44,6 +44,7 @@ export function nodeToJson(node: Node, layers: readonly LayerInfo[]): NodeJson {
     layer: layers[node.layer]?.digest ?? null,
   };
   if (entry.type === 'symlink') json.link = escapeName(entry.link);
+  if (entry.type === 'hardlink') json.link = shownPath(entry.link);
   if (entry.type === 'char' || entry.type === 'block') {
     json.major = entry.devMajor;
     json.minor = entry.devMinor;

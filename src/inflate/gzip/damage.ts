@@ -2,7 +2,5 @@ import { ClipError } from '../../errors.js';
 
 /** The error of every gzip stream that cannot be decoded. */
 export function damaged(what: string): ClipError {
-  return new ClipError('CORRUPT_LAYER', `gzip: ${what}`, {
-    hint: 'the layer is damaged or was not written by a gzip program: pull the image again, or rebuild it',
-  });
+  return new ClipError('CORRUPT_LAYER', `gzip: ${what}`);
 }

@@ -24,7 +24,8 @@ export async function openArchive(image: ArchiveRef, options: OpenSourceOptions)
       ]);
       const store = await openTarStore(path, options.signal && { signal: options.signal });
       await checkKind(store, { transport: image.transport, path: image.path, name });
-      return createLayoutSource(store, { name, select: image.select, hint });
+      const connection = options.offline ? undefined : options.connection;
+      return createLayoutSource(store, { name, select: image.select, hint, connection });
     }
     case 'docker-archive': {
       const { openDockerArchive } = await import('./docker-archive.js');

@@ -8,6 +8,7 @@ import type { HttpResponse } from '../../http/transport.js';
 import type { Descriptor } from '../../oci/descriptor.js';
 import type { ReadOptions } from '../source.js';
 import type { RepositoryApi } from './api.js';
+import { getForeignLayer } from './foreign-layer.js';
 
 /** Redirects remembered; an image has at most this many layers. */
 const MAX_REMEMBERED = 1024;
@@ -24,7 +25,10 @@ export interface BlobLocator {
   ): Promise<HttpResponse>;
 }
 
-export function createBlobLocator(api: RepositoryApi, connection: ConnectionOptions): BlobLocator {
+export function createBlobLocator(
+  api: RepositoryApi,
+  settings: { connection: ConnectionOptions; home: string },
+): BlobLocator {
   const remembered = new Map<string, URL>();
 
   function remember(digest: string, response: HttpResponse): void {
@@ -60,28 +64,15 @@ export function createBlobLocator(api: RepositoryApi, connection: ConnectionOpti
       }
       remember(descriptor.digest, response);
       if (response.status !== 404 || descriptor.urls === undefined) return response;
-      for (const text of descriptor.urls) {
-        if (!isAllowed(text, connection)) continue;
-        const foreign = await api.getDirect(new URL(text), headers, options);
-        remember(descriptor.digest, foreign);
-        if (isSuccess(foreign)) {
-          await response.body.discard();
-          return foreign;
-        }
-        await foreign.body.discard();
-      }
-      return response;
+      await response.body.discard();
+      const get = (url: URL) => api.getDirect(url, headers, options);
+      const foreign = await getForeignLayer(descriptor, { ...settings, get, signal: options.signal });
+      remember(descriptor.digest, foreign);
+      return foreign;
     },
   };
 }
 
 function isSuccess(response: HttpResponse): boolean {
   return response.status === 200 || response.status === 206;
-}
-
-/** Only HTTPS (HTTP where asked for): an image cannot make clip open a file or speak in the clear. */
-function isAllowed(text: string, connection: ConnectionOptions): boolean {
-  if (!URL.canParse(text)) return false;
-  const { protocol } = new URL(text);
-  return protocol === 'https:' || (protocol === 'http:' && connection.plainHttp);
 }

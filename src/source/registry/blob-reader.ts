@@ -14,8 +14,7 @@ import type { HttpResponse } from '../../http/transport.js';
 import { silentObserver } from '../../observer.js';
 import type { Descriptor } from '../../oci/descriptor.js';
 import type { ReadOptions } from '../source.js';
-import type { RepositoryApi } from './api.js';
-import { createBlobLocator } from './blob-locator.js';
+import type { BlobLocator } from './blob-locator.js';
 import { parseContentRange } from './content-range.js';
 import { registryError } from './registry-error.js';
 
@@ -27,12 +26,12 @@ export interface BlobReader {
   read(descriptor: Descriptor, start: number, end: number, options: ReadOptions): AsyncGenerator<Uint8Array>;
 }
 
+/** `host` is who answers and wants the login, `home` what the blobs belong to, both for messages. */
 export function createBlobReader(
-  api: RepositoryApi,
-  settings: { registry: string; repository: string; connection: ConnectionOptions },
+  locator: BlobLocator,
+  settings: { host: string; home: string; connection: ConnectionOptions },
 ): BlobReader {
-  const { connection, registry, repository } = settings;
-  const locator = createBlobLocator(api, connection);
+  const { connection, host, home } = settings;
   let rangesWork = true;
 
   async function* read(
@@ -95,8 +94,7 @@ export function createBlobReader(
       rangesIgnored(options, 'it calls a range inside the blob unsatisfiable');
       yield* open(descriptor, position, end, options);
     } else {
-      const what = `blob ${descriptor.digest} of ${registry}/${repository}`;
-      throw await registryError(response, { what, login: registry });
+      throw await registryError(response, { what: `blob ${descriptor.digest} of ${home}`, login: host });
     }
   }
 
@@ -106,7 +104,7 @@ export function createBlobReader(
     (options.observer ?? silentObserver).emit({
       type: 'warning',
       code: 'RANGE_IGNORED',
-      message: `${registry} does not serve ranges: ${why}`,
+      message: `${host} does not serve ranges: ${why}`,
       hint: 'reads from it download the blob from its start up to what is read; --strategy layer reads it once',
     });
   }

@@ -10,6 +10,7 @@ import { digestOf, splitDigest } from '../../reference/digest.js';
 import type { RegistryReference } from '../../reference/image-ref.js';
 import { printReference } from '../../reference/print-image.js';
 import type { ImageSource, ManifestResult, ReadOptions } from '../source.js';
+import { createBlobLocator } from './blob-locator.js';
 import { createBlobReader } from './blob-reader.js';
 import type { Referrers } from './referrers.js';
 import { registryError } from './registry-error.js';
@@ -22,7 +23,9 @@ export function openRegistry(reference: RegistryReference, options: RegistryOpti
   const { connection } = options;
   const { registry, repository } = reference;
   const { api, close } = openRepository(reference, options, 'pull');
-  const blobs = createBlobReader(api, { registry, repository, connection });
+  const home = `${registry}/${repository}`;
+  const locator = createBlobLocator(api, { connection, home });
+  const blobs = createBlobReader(locator, { host: registry, home, connection });
 
   let referrers: Referrers | undefined;
 

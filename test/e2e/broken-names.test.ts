@@ -1,0 +1,110 @@
+// Names that no unpacker can make, in an image whose other files are sound: they are shown, left out with a word, and never keep
+// anybody from the rest (docs/conformance.md).
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import fs from 'node:fs';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { writeLayout } from '../support/layout-builder.js';
+import { clip, type Run, tempDir } from '../support/run-clip.js';
+import { member, tar } from '../support/tar-builder.js';
+
+const hardLink = (name: string, link: string) => member({ name, type: '1', link });
+
+const LAYERS = [
+  tar(
+    member({ name: 'good' }, 'sound\n'),
+    hardLink('good-2', 'good'),
+    member({ name: 'd/', type: '5', mode: 0o755 }),
+    member({ name: 'gone' }, 'x'),
+    hardLink('nothing', 'no/where'),
+    hardLink('folder', 'd'),
+    hardLink('a', 'b'),
+    hardLink('b', 'a'),
+  ),
+  tar(member({ name: '.wh.gone' })),
+  tar(hardLink('whited-out', 'gone')),
+];
+
+const BROKEN = ['a', 'b', 'folder', 'nothing', 'whited-out'];
+
+async function world(t: TestContext, layers: Buffer[]): Promise<(...args: string[]) => Promise<Run>> {
+  const dir = await tempDir(t);
+  writeLayout(join(dir, 'layout'), layers);
+  const index = join(dir, 'index.clip');
+  const run = (...args: string[]) => clip(args, { cacheDir: join(dir, 'cache'), cwd: dir });
+  const built = await run('index', `oci:${join(dir, 'layout')}`, '-o', index);
+  assert.equal(built.status, 0, built.stderr);
+  return (command, ...args) => run(command!, index, ...args);
+}
+
+test('hard links to nothing: the rest of the image is read, they are shown as what they are', async (t) => {
+  const run = await world(t, LAYERS);
+  const good = await run('cat', '/good', '/good-2');
+  assert.deepEqual([good.status, good.stdout.toString()], [0, 'sound\nsound\n']);
+  const long = (await run('ls', '-l', '/')).stdout.toString().trimEnd().split('\n');
+  assert.deepEqual(
+    long.filter((line) => line.startsWith('h')).map((line) => line.replace(/^.*Z /, '')),
+    [
+      'a link to /b',
+      'b link to /a',
+      'folder link to /d',
+      'nothing link to /no/where',
+      'whited-out link to /gone',
+    ],
+  );
+  const nodes = (await run('ls', '--json', '/')).stdout.toString().trimEnd().split('\n');
+  const links = nodes.map((line) => JSON.parse(line)).filter(({ type }) => type === 'hardlink');
+  assert.deepEqual(
+    links.map(({ path, link }) => [path, link]),
+    [
+      ['/a', '/b'],
+      ['/b', '/a'],
+      ['/folder', '/d'],
+      ['/nothing', '/no/where'],
+      ['/whited-out', '/gone'],
+    ],
+  );
+  const stat = (await run('stat', '/nothing')).stdout.toString();
+  assert.match(stat, /Path: \/nothing link to \/no\/where\n {2}Type: hard link to nothing\n/);
+});
+
+test('hard links to nothing: reading one is NOT_A_FILE, with what it is', async (t) => {
+  const run = await world(t, LAYERS);
+  for (const name of BROKEN) {
+    const { status, stdout, stderr } = await run('cat', `/${name}`);
+    assert.deepEqual([status, stdout.length], [1, 0]);
+    assert.match(stderr, new RegExp(`/${name} is a hard link to /.* \\(NOT_A_FILE\\)\\nhint: .*rebuild`));
+  }
+});
+
+test('hard links to nothing: export, extract and verify carry the rest, and say what was left out', async (t) => {
+  const run = await world(t, LAYERS);
+  const exported = await run('export');
+  assert.equal(exported.status, 0, exported.stderr);
+  assert.match(exported.stderr, /5 hard links to nothing in the image left out \(NOT_CARRIED_OVER\)/);
+  const names = execFileSync('tar', ['-t'], { input: exported.stdout }).toString().trimEnd().split('\n');
+  assert.deepEqual(names, ['./', 'd/', 'good', 'good-2']);
+  const out = join(await tempDir(t), 'out');
+  const extracted = await run('extract', '-C', out);
+  assert.equal(extracted.status, 0, extracted.stderr);
+  assert.match(extracted.stderr, /5 hard links to nothing in the image left out \(NOT_CARRIED_OVER\)/);
+  assert.deepEqual(fs.readdirSync(out).sort(), ['d', 'good', 'good-2']);
+  const verified = await run('verify');
+  assert.equal(verified.status, 0, verified.stderr);
+});
+
+test('symbolic links to an empty name: shown, and left out of export and extract with a word', async (t) => {
+  const run = await world(t, [tar(member({ name: 'good' }, 'x'), member({ name: 'empty', type: '2' }))]);
+  assert.match((await run('ls', '-l')).stdout.toString(), /^l.* empty -> $/m);
+  const exported = await run('export');
+  assert.equal(exported.status, 0, exported.stderr);
+  assert.match(exported.stderr, /1 symbolic link to an empty name left out/);
+  const names = execFileSync('tar', ['-t'], { input: exported.stdout }).toString().trimEnd().split('\n');
+  assert.deepEqual(names, ['./', 'good']);
+  const out = join(await tempDir(t), 'out');
+  const extracted = await run('extract', '-C', out);
+  assert.equal(extracted.status, 0, extracted.stderr);
+  assert.match(extracted.stderr, /1 symbolic link to an empty name left out/);
+  assert.deepEqual(fs.readdirSync(out), ['good']);
+});
