@@ -13,7 +13,8 @@
 
 import { ClipError } from '../errors.js';
 
-const SLOTS = 8;
+/** So much that a reader which the scheduler lets wait for some milliseconds does not stop the writer. */
+const SLOTS = 16;
 const SLOT_BYTES = 256 << 10;
 /** Bytes of a word; a slot has room for the part of one before its bytes. */
 const WORD = 8;

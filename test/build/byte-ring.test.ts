@@ -117,7 +117,7 @@ test('a stream without the mark has no spans, even after one that had', (t) => {
 test('a ring that nobody reads is given up, whether it is full or waits for its end', () => {
   const gone = (error: unknown) => isClipError(error, 'FAILED');
   const full = ringWriter(createRing(), 20);
-  assert.throws(() => full.write(new Uint8Array(4 << 20)), gone);
+  assert.throws(() => full.write(new Uint8Array(8 << 20)), gone);
   const ended = ringWriter(createRing(), 20);
   ended.write(new Uint8Array(10));
   assert.throws(() => ended.finish(), gone);
