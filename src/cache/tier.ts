@@ -7,7 +7,10 @@ import type { Claims } from './claims.js';
  */
 export interface CacheTier {
   readonly name: Tier;
-  /** The value, or undefined. `length` is what the caller expects; another length is treated as absent. */
+  /**
+   * The value, or undefined. `length` is what the caller expects: something of another length may come back cut, or as no bytes, since
+   * it does not hold in any case.
+   */
   get(key: string, length: number): Promise<Uint8Array | undefined> | Uint8Array | undefined;
   /** Keeps the value if it can. Where `holdsValues` is set the caller does not change `value` afterwards. */
   put(key: string, value: Uint8Array): Promise<void> | void;

@@ -2,7 +2,7 @@ import type { Origin } from '../cache/tiered.js';
 import type { Span } from '../format/model.js';
 import { abortable } from './abortable.js';
 import { layerInfo, type ReadContext } from './context.js';
-import { spanOrigin } from './span-origin.js';
+import { spanOrigin } from './origins.js';
 import { type SpanUnit, unitOf, windowsOfSpans } from './units.js';
 
 /** Fetches all spans of a layer that no tier has. */

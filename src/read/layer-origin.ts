@@ -1,13 +1,13 @@
-import type { Origin } from '../cache/tiered.js';
 import { ClipError } from '../errors.js';
 import { wholeBlob } from './blob.js';
 import { layerInfo, type ReadContext } from './context.js';
 import { decodeStream } from './decode-stream.js';
 import { deliverSpan, keepsInMemory } from './deliver.js';
+import { layerClaim } from './origins.js';
 import { joinRun, type RunHandle } from './runs.js';
 import type { SpanUnit } from './units.js';
 
-export interface LayerOriginOptions {
+export interface LayerLoad {
   /** Told when it is up to this load to decode the layer, and it does not join a run. */
   onStart?: () => void;
   /** False: nobody has asked for the layer yet, and its inflate counts nowhere. */
@@ -15,39 +15,36 @@ export interface LayerOriginOptions {
 }
 
 /**
- * The `layer` strategy: one decoder run fills all spans of the layer, whichever is asked for. Throws NO_ROOM_FOR_LAYER when no tier can
- * hold them, since every read would then inflate the layer again.
+ * One decoder run fills all spans of the layer, whichever is missing. Throws NO_ROOM_FOR_LAYER when no tier can hold them, since every read
+ * would then inflate the layer again.
  */
-export function layerOrigin(
+export async function fetchLayer(
   context: ReadContext,
   layer: number,
-  options: LayerOriginOptions,
-): Origin<SpanUnit> {
+  options: LayerLoad & { missing: readonly SpanUnit[]; signal: AbortSignal },
+): Promise<void> {
+  const { onStart, counted, missing, signal } = options;
   const info = layerInfo(context, layer);
-  const claim = { name: info.digest.slice(info.digest.indexOf(':') + 1), bytes: info.uncompressedSize };
-  const origin = async (missing: readonly SpanUnit[], signal: AbortSignal) => {
-    const room = context.cache.room(info.uncompressedSize);
-    if (!room.memory && !room.lower) {
-      options.onStart?.();
-      throw new ClipError(
-        'NO_ROOM_FOR_LAYER',
-        `no cache can hold layer ${info.digest} with its ${info.uncompressedSize} uncompressed bytes`,
-        { hint: 'use --strategy span, or raise --disk-cache or --memory-cache' },
-      );
-    }
-    await joinRun(context, {
-      key: `${layer}`,
-      units: missing,
-      signal,
-      start: (run) => {
-        // The run goes on when the load that began it has what it wanted.
-        const release = context.cache.retain(claim);
-        return decodeLayer(context, layer, { run, counted: options.counted }).finally(release);
-      },
-      ...(options.onStart && { onStart: options.onStart }),
-    });
-  };
-  return Object.assign(origin, { claimOf: () => claim });
+  const room = context.cache.room(info.uncompressedSize);
+  if (!room.memory && !room.lower) {
+    onStart?.();
+    throw new ClipError(
+      'NO_ROOM_FOR_LAYER',
+      `no cache can hold layer ${info.digest} with its ${info.uncompressedSize} uncompressed bytes`,
+      { hint: 'use --strategy span, or raise --disk-cache or --memory-cache' },
+    );
+  }
+  await joinRun(context, {
+    key: `${layer}`,
+    units: missing,
+    signal,
+    start: (run) => {
+      // The run goes on when the load that began it has what it wanted.
+      const release = context.cache.retain(layerClaim(info));
+      return decodeLayer(context, layer, { run, counted }).finally(release);
+    },
+    ...(onStart && { onStart }),
+  });
 }
 
 async function decodeLayer(

@@ -1,10 +1,9 @@
-import type { Claim } from '../cache/single-flight.js';
-import type { Origin } from '../cache/tiered.js';
-import type { LayerInfo, Span } from '../format/model.js';
+import type { Span } from '../format/model.js';
 import { blobRange } from './blob.js';
 import { layerInfo, type ReadContext } from './context.js';
 import { decodeStream } from './decode-stream.js';
 import { deliverSpan, keepsInMemory } from './deliver.js';
+import { spanClaim } from './origins.js';
 import { cutRanges } from './ranges.js';
 import { joinRun } from './runs.js';
 import { createSpanWork, type SpanWork } from './span-work.js';
@@ -13,7 +12,7 @@ import { type SpanUnit, unitOf } from './units.js';
 /** Compressed bytes that one request asks for, unless a single span is larger. A window (units.ts) usually stays below it. */
 const MAX_RUN = 16 << 20;
 
-export interface SpanOriginOptions {
+export interface SpanLoad {
   /** False for spans that nobody has asked for yet: their inflates count nowhere. */
   counted: boolean;
 }
@@ -22,34 +21,30 @@ export interface SpanOriginOptions {
  * Fetches spans one by one: neighbours with one single-range request, inflated as the bytes arrive, many of them in threads. Spans that
  * share their start (a long zstd frame) are decoded together, all that the tiers have room for.
  */
-export function spanOrigin(
+export async function fetchSpans(
   context: ReadContext,
   layer: number,
-  options: SpanOriginOptions,
-): Origin<SpanUnit> {
-  const origin = async (missing: readonly SpanUnit[], signal: AbortSignal) => {
-    const spans = missing.map((unit) => unit.span);
-    const leave = context.threads.enter(bytesForThreads(context, layer, spans));
-    const work = createSpanWork(context, layer, { counted: options.counted, signal });
-    try {
-      await fetchAll(spans, { work, signal });
-    } finally {
-      // What is in a thread came before what failed here, and so does its failure.
-      await work.end().finally(leave);
-    }
-  };
+  options: SpanLoad & { missing: readonly SpanUnit[]; signal: AbortSignal },
+): Promise<void> {
+  const { counted, missing, signal } = options;
+  const spans = missing.map((unit) => unit.span);
+  const leave = context.threads.enter(bytesForThreads(context, layer, spans));
+  const work = createSpanWork(context, layer, { counted, signal });
+  try {
+    await fetchAll();
+  } finally {
+    // What is in a thread came before what failed here, and so does its failure.
+    await work.end().finally(leave);
+  }
 
-  async function fetchAll(
-    spans: readonly Span[],
-    { work, signal }: { work: SpanWork; signal: AbortSignal },
-  ): Promise<void> {
+  async function fetchAll(): Promise<void> {
     let next = 0;
     while (next < spans.length) {
       const first = spans[next] as Span;
       if (await isGrouped(context, layer, first)) {
         let last = next;
         while (spans[last + 1]?.byte === first.byte) last++;
-        await decodeGroup(context, layer, { wanted: spans.slice(next, last + 1), signal, ...options });
+        await decodeGroup(context, layer, { wanted: spans.slice(next, last + 1), signal, counted });
         next = last + 1;
         continue;
       }
@@ -62,23 +57,12 @@ export function spanOrigin(
       next = end;
     }
   }
-
-  return Object.assign(origin, {
-    claimOf: (unit: SpanUnit) => claimOf(layerInfo(context, layer), unit.span),
-  });
 }
 
 /** Only gzip spans are inflated in threads. */
 function bytesForThreads(context: ReadContext, layer: number, spans: readonly Span[]): number {
   if (layerInfo(context, layer).encoding !== 'gzip') return 0;
   return spans.reduce((sum, span) => sum + span.length, 0);
-}
-
-/** Spans of one frame share a start and so a decoder run: one process decodes them all. */
-function claimOf(info: LayerInfo, span: Span): Claim {
-  if (span.kind !== 'frame') return { name: span.digest, bytes: span.length };
-  const layer = info.digest.slice(info.digest.indexOf(':') + 1);
-  return { name: `${layer}-${span.byte}`, bytes: info.uncompressedSize };
 }
 
 function follows(spans: readonly Span[], i: number, runStart: number): boolean {
@@ -126,7 +110,7 @@ async function fetchRun(
 async function decodeGroup(
   context: ReadContext,
   layer: number,
-  options: SpanOriginOptions & { wanted: readonly Span[]; signal: AbortSignal },
+  options: SpanLoad & { wanted: readonly Span[]; signal: AbortSignal },
 ): Promise<void> {
   const { wanted, signal, counted } = options;
   const last = wanted.at(-1) as Span;
@@ -144,7 +128,7 @@ async function decodeGroup(
     units: wanted.map(unitOf),
     signal,
     start: (run) => {
-      const release = context.cache.retain(claimOf(layerInfo(context, layer), last));
+      const release = context.cache.retain(spanClaim(layerInfo(context, layer), last));
       return decode({
         context,
         layer,

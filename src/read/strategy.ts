@@ -1,8 +1,7 @@
 import type { Origin } from '../cache/tiered.js';
 import { layerInfo, type ReadContext } from './context.js';
-import type { LayerOriginOptions } from './layer-origin.js';
 import { type Lookups, layerLookups, spanLookups } from './lookups.js';
-import type { SpanOriginOptions } from './span-origin.js';
+import { layerOrigin, spanOrigin } from './origins.js';
 import type { SpanUnit } from './units.js';
 
 /** `naive` is for measuring what the others save. */
@@ -88,20 +87,5 @@ export function createStrategist(context: ReadContext, strategy: 'layer' | 'span
       controller.abort();
       await Promise.all(filling.values());
     },
-  };
-}
-
-/** What only a miss needs is loaded with the first one: a warm read starts faster without it. */
-function spanOrigin(context: ReadContext, layer: number, options: SpanOriginOptions): Origin<SpanUnit> {
-  return async (missing, signal) => {
-    const { spanOrigin } = await import('./span-origin.js');
-    await spanOrigin(context, layer, options)(missing, signal);
-  };
-}
-
-function layerOrigin(context: ReadContext, layer: number, options: LayerOriginOptions): Origin<SpanUnit> {
-  return async (missing, signal) => {
-    const { layerOrigin } = await import('./layer-origin.js');
-    await layerOrigin(context, layer, options)(missing, signal);
   };
 }
