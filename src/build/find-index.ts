@@ -12,6 +12,8 @@ export interface LocalIndex {
   /** `mixed`: put together here, with layers that others indexed and pushed to the registry. */
   origin: 'store' | 'mixed' | 'built';
   path: string;
+  /** Set where it could not be kept: takes it away. Never throws. */
+  discard?: () => Promise<void>;
 }
 
 export interface RemoteIndex extends DiscoveredIndex {
@@ -20,8 +22,8 @@ export interface RemoteIndex extends DiscoveredIndex {
 
 /**
  * The index of an image in the local store, else beside the image in its registry; where there is none it is built and kept. Asks the
- * source only what the name stands for (offline: what it stood for when it was last asked), and what refers to it. Throws
- * INDEX_NOT_FOUND under `--index local`, a pin that fits nothing and `--offline`.
+ * source only what the name stands for (offline: what it stood for when it was last asked), and what refers to it. Where the store cannot
+ * be written the index is a temporary one. Throws INDEX_NOT_FOUND under `--index local`, a pin that fits nothing and `--offline`.
  */
 export function findOrBuildIndex(
   image: ImageRef,
@@ -77,11 +79,21 @@ async function find<T>(
     }
   }
   // The scanners, the tar walk and the encoders: a third of the start-up time of a command that reads an index.
-  const { buildIntoFile } = await import('./build-into-file.js');
+  const [{ buildIntoFile }, { storeToWrite }] = await Promise.all([
+    import('./build-into-file.js'),
+    import('./store-to-write.js'),
+  ]);
   const from = await source();
-  const built = await buildIntoFile(from, { ...options, name, store, hint: from.hint });
-  await store.remember(name, platform, built.image.manifestDigest);
-  return { path: built.path, origin: built.layerOrigins.registry > 0 ? 'mixed' : 'built' };
+  const { discard, ...to } = await storeToWrite(options.cacheDir, observer);
+  try {
+    const built = await buildIntoFile(from, { ...options, name, hint: from.hint, ...to });
+    await store.remember(name, platform, built.image.manifestDigest);
+    const origin = built.layerOrigins.registry > 0 ? 'mixed' : 'built';
+    return { path: built.path, origin, ...(discard && { discard }) };
+  } catch (error) {
+    await discard?.();
+    throw error;
+  }
 
   async function manifestDigest(): Promise<string | undefined> {
     const pinned = digestOf(image);

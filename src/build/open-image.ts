@@ -60,14 +60,16 @@ async function openNamedImage(target: string, options: OpenOptions): Promise<Ope
     const found = await openStoredIndex(image, named.open, options);
     const { index, origin } = found;
     const isRemote = origin === 'registry';
+    const discard = isRemote ? undefined : found.discard;
     const indexPath = isRemote ? artifactName(image, found.artifact) : found.path;
     requireIdentity(index, options, indexPath);
     const from = options.source;
-    if (from === undefined) return await opened({ index, indexPath, origin, source: named }, options);
+    if (from === undefined)
+      return await opened({ index, indexPath, origin, source: named, discard }, options);
     // The parts of an index in a registry are read from where the image was named, its layers from elsewhere.
     if (!isRemote) await named.close();
     const source = lazySource(() => openSource(parseImage(from), sourceOptions(options)));
-    const ready = await opened({ index, indexPath, origin, source }, options);
+    const ready = await opened({ index, indexPath, origin, source, discard }, options);
     return { ...ready, close: () => ready.close().finally(() => named.close()) };
   } catch (error) {
     await named.close();
@@ -106,10 +108,11 @@ async function openStoredIndex(
 
 interface Parts extends Pick<OpenedImage, 'index' | 'indexPath' | 'origin'> {
   source: LazySource;
+  discard?: (() => Promise<void>) | undefined;
 }
 
 async function opened(
-  { index, indexPath, origin, source }: Parts,
+  { index, indexPath, origin, source, discard }: Parts,
   options: OpenOptions,
 ): Promise<OpenedImage> {
   const { strategy, observer } = options;
@@ -130,6 +133,7 @@ async function opened(
       await reader.close({ abort: options.signal?.aborted ?? false });
       await source.close();
       await index.close();
+      await discard?.();
     },
   };
 }

@@ -5,6 +5,7 @@ import {
   openSync,
   readdirSync,
   renameSync,
+  rmdirSync,
   statSync,
   unlinkSync,
   writeSync,
@@ -127,6 +128,22 @@ export function removeStaleTemporaries(spans: string, olderThanMs = STALE_TEMPOR
     }
   }
   return removed;
+}
+
+/** Takes away all of the tier but its entries, and those of its folders that are empty then. */
+export function removeFolders(spans: string): void {
+  removeStaleTemporaries(spans, Number.NEGATIVE_INFINITY);
+  for (const name of ['usage', 'evict.lock']) remove(join(spans, name));
+  for (const prefix of namesIn(join(spans, 'sha256'))) removeIfEmpty(join(spans, 'sha256', prefix));
+  for (const name of ['sha256', 'tmp', 'claims', '']) removeIfEmpty(join(spans, name));
+}
+
+function removeIfEmpty(folder: string): void {
+  try {
+    rmdirSync(folder);
+  } catch {
+    // Somebody else's file is in it, or somebody is at work.
+  }
 }
 
 function namesIn(folder: string): string[] {

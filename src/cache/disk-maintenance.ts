@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
-import { createReadStream, rmSync } from 'node:fs';
+import { createReadStream, existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Observer, silentObserver } from '../observer.js';
-import { type DiskEntry, listEntries, remove, removeStaleTemporaries } from './disk-files.js';
+import { type DiskEntry, listEntries, remove, removeFolders, removeStaleTemporaries } from './disk-files.js';
 import { type PruneResult, prune } from './disk-usage.js';
 
 /** What `clip cache info | prune | clear | verify` do to the disk tier below a cache folder. All work while other processes use it. */
@@ -55,11 +55,16 @@ export function pruneDisk(cacheDir: string, maxBytes: number): PruneResult | und
   return prune(join(cacheDir, 'spans'), { maxBytes });
 }
 
-/** Removes the tier with all its entries; returns what it held. A writer that is at work makes its folders again. */
-export function clearDisk(cacheDir: string): DiskInfo {
+/**
+ * Removes the tier with all its entries, and nothing that is not of the tier; returns what it held, and whether its folder is gone. A
+ * writer that is at work makes its folders again.
+ */
+export function clearDisk(cacheDir: string): DiskInfo & { isGone: boolean } {
   const info = diskInfo(cacheDir);
-  rmSync(info.directory, { recursive: true, force: true, maxRetries: 5 });
-  return info;
+  const { directory } = info;
+  for (const { path } of listEntries(directory)) remove(path);
+  removeFolders(directory);
+  return { ...info, isGone: !existsSync(directory) };
 }
 
 /** Reads every entry and removes those that do not have their digest. Tells `progress` in bytes. */

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { truncateSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { createDiskTier } from '../../src/cache/disk.js';
@@ -33,6 +33,24 @@ test('info counts, prune bounds, clear empties', async (t) => {
   assert.equal(diskInfo(cacheDir).entries, 0);
   await fill(cacheDir, 1);
   assert.equal(diskInfo(cacheDir).entries, 1);
+});
+
+test('clear takes what is of the cache and nothing else', async (t) => {
+  const cacheDir = temporaryFolder(t);
+  await fill(cacheDir, 3);
+  const spans = join(cacheDir, 'spans');
+  mkdirSync(join(spans, 'tmp'), { recursive: true });
+  writeFileSync(join(spans, 'tmp', 'half'), 'x');
+  mkdirSync(join(spans, 'sha256', 'zz'));
+  const mine = [join(spans, 'notes'), join(spans, 'sha256', 'zz', 'mine')];
+  for (const path of mine) writeFileSync(path, 'precious');
+  assert.equal(clearDisk(cacheDir).isGone, false);
+  const left = readdirSync(spans, { recursive: true, encoding: 'utf8' });
+  assert.deepEqual(left.sort(), ['notes', 'sha256', 'sha256/zz', 'sha256/zz/mine']);
+  for (const path of mine) rmSync(path);
+  rmSync(join(spans, 'sha256'), { recursive: true });
+  assert.equal(clearDisk(cacheDir).isGone, true);
+  assert.deepEqual(readdirSync(cacheDir), []);
 });
 
 test('verify finds and removes exactly what is damaged', async (t) => {

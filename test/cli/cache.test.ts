@@ -40,6 +40,23 @@ test('cache info, verify, prune and clear', async (t) => {
   assert.ok(Number(receiptOf(again).inflates) >= 1);
 });
 
+test('where the store of indexes cannot be written, an image is read all the same, and nothing stays behind', async (t) => {
+  const cacheDir = await tempDir(t);
+  const temporary = await tempDir(t);
+  writeFileSync(join(cacheDir, 'index'), 'a file where the folder should be');
+  const env = { TMPDIR: temporary };
+  const { status, stdout, stderr } = await clip(['cat', bundled, '/etc/os-release'], { cacheDir, env });
+  assert.equal(status, 0, stderr);
+  assert.match(stdout.toString(), /^PRETTY_NAME=/);
+  assert.match(stderr, /^clip: warning: the index is built and not kept: cannot write .*\(IO\)\nhint: /);
+  assert.deepEqual(readdirSync(temporary), []);
+  const fleet = await clip(['bench', bundled, '--reads', '2'], { cacheDir, env });
+  assert.equal(fleet.status, 0, fleet.stderr);
+  const index = await clip(['index', bundled], { cacheDir, env });
+  assert.equal(index.status, 1, 'who asks for an index wants to keep it');
+  assert.deepEqual(readdirSync(temporary), []);
+});
+
 test('an action that there is not is a usage error', async (t) => {
   const cacheDir = await tempDir(t);
   for (const action of ['wipe', 'constructor']) {

@@ -75,10 +75,10 @@ function prune(context: Context): Report {
 }
 
 function clear(context: Context): Report {
-  const { directory, entries, bytes } = clearDisk(context.openOptions.cacheDir);
+  const { directory, entries, bytes, isGone } = clearDisk(context.openOptions.cacheDir);
   return {
     fields: { directory, entries: 0, bytes: 0, removedEntries: entries, removedBytes: bytes },
-    text: `${dropped(entries, bytes)}; ${escapeText(directory)} is gone`,
+    text: `${dropped(entries, bytes)}; ${escapeText(directory)} ${isGone ? 'is gone' : 'holds nothing of the cache'}`,
   };
 }
 
@@ -96,12 +96,12 @@ async function verify(context: Context): Promise<Report> {
       removedEntries: corrupt.length,
       corrupt,
     },
-    text: `${entries - corrupt.length} of ${counted(entries, 'entry')} have their digest; ${contents(left)}`,
+    text: `${entries - corrupt.length} of ${counted(entries, 'entry')} with the right digest; ${contents(left)}`,
   };
   if (corrupt.length > 0) {
     report.failure = new ClipError(
       'DIGEST_MISMATCH',
-      `${counted(corrupt.length, 'entry')} of the disk cache did not hold, and were dropped`,
+      `${counted(corrupt.length, 'entry')} of the disk cache dropped: not the bytes that the name says`,
       { hint: 'they are fetched again when they are needed; if this happens often, check the disk' },
     );
   }
