@@ -199,7 +199,8 @@ export function createRemoteTier(options: RemoteTierOptions): CacheTier & { read
     },
     async close() {
       if (closed) return;
-      await flush(queue.idle(), options.flushTimeout ?? FLUSH_TIMEOUT, signal);
+      // A server that did not answer a read is not waited for once more to take a write.
+      if (!reads.open) await flush(queue.idle(), options.flushTimeout ?? FLUSH_TIMEOUT, signal);
       closed = true;
       for (let left = queue.clear(); left > 0; left--) dropped('it was not written in time');
       if (engine === undefined) return;
