@@ -73,7 +73,9 @@ async function find<T>(
         'INDEX_NOT_FOUND',
         `there is no ${pin ? `index ${pin}` : 'local index'} of ${name}`,
         {
-          hint: `build one with \`clip index ${name}\``,
+          hint: pin
+            ? 'name the file of that index, or fetch it with clip pull'
+            : `build one with \`clip index ${name}\``,
         },
       );
     }

@@ -1,7 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { open, rename, rm } from 'node:fs/promises';
+import { open, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { makeFolder } from '../cache/make-folder.js';
+import { ClipError } from '../errors.js';
+import { escapeText } from '../escape.js';
 import { fromFsError } from './fs-error.js';
 
 export interface WriteOptions {
@@ -12,7 +14,7 @@ export interface WriteOptions {
 
 /**
  * Writes a file so that no reader ever sees a part of it: a temporary name in the same folder, then a rename. Nothing is left
- * behind when it fails or `signal` aborts. Throws NO_SPACE, IO.
+ * behind when it fails or `signal` aborts. Throws NO_SPACE, IO, NOT_A_FILE where a device, a pipe or a folder has the name.
  */
 export async function writeFileWhole(
   path: string,
@@ -24,6 +26,12 @@ export async function writeFileWhole(
     `.${basename(path)}.${process.pid}.${randomBytes(6).toString('hex')}.tmp`,
   );
   try {
+    const there = await stat(path).catch(() => undefined);
+    if (there && !there.isFile()) {
+      throw new ClipError('NOT_A_FILE', `${escapeText(path)} is there, and no regular file`, {
+        hint: 'name a file: it is written under another name first, and renamed',
+      });
+    }
     makeFolder(dirname(path));
     const handle = await open(temporary, 'wx');
     try {

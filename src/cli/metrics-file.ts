@@ -1,12 +1,15 @@
 import { randomBytes } from 'node:crypto';
-import { rename, rm, writeFile } from 'node:fs/promises';
+import { rename, rm, stat, writeFile } from 'node:fs/promises';
 import { ClipError } from '../errors.js';
 import { escapeText } from '../escape.js';
 
-/** Writes the file whole or not at all, as node_exporter's textfile collector wants it. Throws ClipError IO. */
+/** Writes the file whole or not at all, as node_exporter's textfile collector wants it; a pipe or a device is written to. Throws ClipError IO. */
 export async function writeMetrics(path: string, text: string): Promise<void> {
   const temporary = `${path}.${process.pid}-${randomBytes(4).toString('hex')}.tmp`;
   try {
+    // A name that is taken away must not be a device's: root would lose /dev/stdout.
+    const there = await stat(path).catch(() => undefined);
+    if (there && !there.isFile()) return await writeFile(path, text);
     await writeFile(temporary, text, { flag: 'wx' });
     await rename(temporary, path);
   } catch (error) {

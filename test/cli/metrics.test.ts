@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { lstatSync, readdirSync, readFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { createMetrics } from '../../src/read/metrics.js';
@@ -50,6 +52,17 @@ test('metrics that cannot be written are an error, and the command has done its 
   assert.equal(run.status, 1);
   assert.match(run.stdout.toString(), /Debian/);
   assert.match(run.stderr, /cannot write the metrics/);
+});
+
+test('a pipe that is named for the metrics is written to and stays what it is', async (t) => {
+  const cacheDir = await tempDir(t);
+  const fifo = join(cacheDir, 'fifo');
+  execFileSync('mkfifo', [fifo]);
+  const reading = readFile(fifo, 'utf8');
+  const run = await clip(['cat', bundled, '/etc/os-release', '--metrics', fifo], { cacheDir });
+  assert.equal(run.status, 0, run.stderr);
+  assert.match(await reading, /clip_reads_total 1/);
+  assert.ok(lstatSync(fifo).isFIFO());
 });
 
 test('buckets are cumulative and labels are escaped', () => {

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import {
   copyFileSync,
+  lstatSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -108,6 +109,20 @@ describe('names that lead to nothing', () => {
     const fifo = join(work, 'fifo');
     assert.equal(spawnSync('mkfifo', [fifo]).status, 0);
     assertFails(await clip(['ls', fifo], { cacheDir: join(work, 'names') }), 'NOT_A_FILE', /fifo/);
+  });
+
+  test('an index is not written in place of a FIFO or a folder', async () => {
+    const fifo = join(work, 'output');
+    assert.equal(spawnSync('mkfifo', [fifo]).status, 0);
+    for (const output of [fifo, work]) {
+      const args = ['index', bundled, '-o', output];
+      assertFails(
+        await clip(args, { cacheDir: join(work, 'names'), timeout: 20_000 }),
+        'NOT_A_FILE',
+        /regular/,
+      );
+    }
+    assert.ok(lstatSync(fifo).isFIFO());
   });
 
   test('a folder that cannot be made ends in an error, not in a loop', async () => {
