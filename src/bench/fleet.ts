@@ -1,5 +1,6 @@
 import { fork } from 'node:child_process';
 import { ClipError } from '../errors.js';
+import type { ClipEvent, Observer } from '../observer.js';
 import type { StrategyResult } from './results.js';
 import type { StrategyRun } from './run-strategy.js';
 
@@ -32,8 +33,17 @@ export interface WorkerOrder {
   strategy: 'layer' | 'span';
 }
 
+type Warning = Extract<ClipEvent, { type: 'warning' }>;
+
+/** What a worker sends when it is done. */
+export interface WorkerReport extends StrategyRun {
+  warnings: readonly Warning[];
+}
+
 export interface FleetOptions extends WorkerOrder {
   workers: number;
+  /** Told of what the workers warn of, each warning once. */
+  observer: Observer;
   /** The program's file and its arguments, as this process was started with them. */
   argv: readonly string[];
   signal: AbortSignal;
@@ -49,7 +59,7 @@ export function workerOrder(env: NodeJS.ProcessEnv): WorkerOrder | undefined {
 }
 
 /** Hands a worker's run to the process that started it. */
-export function reportRun(run: StrategyRun): Promise<void> {
+export function reportRun(run: WorkerReport): Promise<void> {
   return new Promise((resolve, reject) => {
     process.send?.(run, undefined, {}, (error) => (error ? reject(error) : resolve()));
   });
@@ -82,13 +92,16 @@ export async function runFleet(options: FleetOptions): Promise<WorkerResult[]> {
         hint: 'this is a bug in clip: please report it',
       });
     }
+    const warnings = [first, ...others].flatMap((report) => report.warnings);
+    const distinct = new Map(warnings.map((warning) => [warning.message, warning]));
+    for (const warning of distinct.values()) options.observer.emit(warning);
     return [first, ...others].map(({ result }, i) => ({ worker: i + 1, ...result }));
   } finally {
     options.signal.removeEventListener('abort', stop);
   }
 }
 
-function runWorker(worker: number, options: FleetOptions): Promise<StrategyRun> {
+function runWorker(worker: number, options: FleetOptions): Promise<WorkerReport> {
   const { argv, signal, indexPath, source, strategy } = options;
   const [program = '', ...args] = argv;
   const order: WorkerOrder = { indexPath, source, strategy };
@@ -103,9 +116,9 @@ function runWorker(worker: number, options: FleetOptions): Promise<StrategyRun> 
     said = (said + chunk.toString()).slice(-4000);
   });
   return new Promise((resolve, reject) => {
-    let run: StrategyRun | undefined;
+    let run: WorkerReport | undefined;
     child.on('message', (message) => {
-      run = message as StrategyRun;
+      run = message as WorkerReport;
     });
     child.on('error', (error) => {
       if (signal.aborted) reject(error);

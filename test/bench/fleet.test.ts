@@ -38,6 +38,17 @@ function worker1Alone(workers: Worker[]): void {
   }
 }
 
+test('a remote cache that cannot be reached is said once for all workers', async (t) => {
+  const cacheDir = await tempDir(t);
+  const url = 'redis://127.0.0.1:1';
+  const args = ['bench', bundled, '--reads', '5', '--workers', '3', '--remote-cache', url];
+  const { status, stderr } = await clip([...args, '--stats', 'none'], { cacheDir });
+  assert.equal(status, 0, stderr);
+  const warnings = stderr.split('\n').filter((line) => line.startsWith('clip: warning: '));
+  assert.equal(warnings.length, 1, stderr);
+  assert.match(warnings[0]!, /the remote cache redis:\/\/127\.0\.0\.1:1 cannot be .* \(NETWORK\)/);
+});
+
 test('with worker 1 warm the others inflate and request nothing: Redis', async (t) => {
   if (!needs(t, 'redis-server')) return;
   worker1Alone(await fleet(t, (await startRedis(t)).url));

@@ -1,10 +1,17 @@
-import { type FleetResult, reportRun, runFleet, type WorkerOrder } from '../../bench/fleet.js';
+import {
+  type FleetResult,
+  reportRun,
+  runFleet,
+  type WorkerOrder,
+  type WorkerReport,
+} from '../../bench/fleet.js';
 import { failedGates, type Gates } from '../../bench/gates.js';
 import type { BenchStrategy } from '../../bench/results.js';
 import { runStrategy } from '../../bench/run-strategy.js';
 import type { OpenedImage } from '../../build/opened-image.js';
 import { ClipError } from '../../errors.js';
 import { escapeName } from '../../escape.js';
+import { fanOut, type Observer } from '../../observer.js';
 import type { Node } from '../../tree/node.js';
 import type { Context } from '../context.js';
 import { fleetTable } from '../output/fleet-table.js';
@@ -54,6 +61,7 @@ export async function runFleetBench(context: Context, run: FleetRun): Promise<vo
     source,
     strategy,
     argv: process.argv.slice(1),
+    observer: context.observer,
     signal: context.signal,
   });
   const { reads, seed, concurrency } = flags;
@@ -88,6 +96,17 @@ export async function runWorker(
 ): Promise<void> {
   const { order, nodes, concurrency } = options;
   const { source, indexPath } = order;
-  const open = { ...context.openOptions, ...(source === undefined ? {} : { source }) };
-  await reportRun(await runStrategy(order.strategy, { indexPath, nodes, concurrency, options: open }));
+  const warnings: WorkerReport['warnings'][number][] = [];
+  const collector: Observer = {
+    emit(event) {
+      if (event.type === 'warning') warnings.push(event);
+    },
+  };
+  const open = {
+    ...context.openOptions,
+    ...(source === undefined ? {} : { source }),
+    observer: fanOut(context.openOptions.observer, collector),
+  };
+  const run = await runStrategy(order.strategy, { indexPath, nodes, concurrency, options: open });
+  await reportRun({ ...run, warnings });
 }
