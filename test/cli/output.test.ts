@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, openSync, readFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
 import { defaultCacheDir } from '../../src/build/default-options.js';
@@ -14,6 +13,7 @@ import { table } from '../../src/cli/output/table.js';
 import { ClipError } from '../../src/errors.js';
 import type { Entry } from '../../src/tree/entry.js';
 import type { Node } from '../../src/tree/node.js';
+import { tempDir } from '../support/run-clip.js';
 
 const none = textToByteString('');
 
@@ -131,8 +131,8 @@ test('errors: message, code, hint; escapes; bugs are called bugs; stacks only wh
   assert.equal(statusOf('text'), 1);
 });
 
-test('stdout keeps the order of prints and writes, and large texts whole', async () => {
-  const path = join(mkdtempSync(join(tmpdir(), 'clip-stdout-')), 'out');
+test('stdout keeps the order of prints and writes, and large texts whole', async (t) => {
+  const path = join(await tempDir(t), 'out');
   const out = createStdout(openSync(path, 'w'));
   const large = 'x'.repeat(200_000);
   out.print('first\n');

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import test from 'node:test';
+import test, { after } from 'node:test';
 import { type ByteString, textToByteString } from '../../src/bytes.js';
 import { ClipError } from '../../src/errors.js';
 import { silentObserver } from '../../src/observer.js';
@@ -68,8 +68,11 @@ const reader = {
   },
 };
 
+const work = fs.mkdtempSync(join(tmpdir(), 'clip-extract-'));
+after(() => fs.rmSync(work, { recursive: true, force: true }));
+
 function temporary(): string {
-  return fs.mkdtempSync(join(tmpdir(), 'clip-extract-'));
+  return fs.mkdtempSync(join(work, 'out-'));
 }
 
 function run(nodes: Node[], directory: string, signal?: AbortSignal): Promise<ExtractSummary> {
