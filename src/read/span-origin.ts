@@ -3,6 +3,7 @@ import { blobRange } from './blob.js';
 import { layerInfo, type ReadContext } from './context.js';
 import { decodeStream } from './decode-stream.js';
 import { deliverSpan, keepsInMemory } from './deliver.js';
+import type { LongRanges } from './long-ranges.js';
 import { spanClaim } from './origins.js';
 import { cutRanges } from './ranges.js';
 import { joinRun } from './runs.js';
@@ -15,6 +16,8 @@ const MAX_RUN = 16 << 20;
 export interface SpanLoad {
   /** False for spans that nobody has asked for yet: their inflates count nowhere. */
   counted: boolean;
+  /** Of a walk that will ask for neighbours; default: a request for each run of spans. */
+  ranges?: LongRanges | undefined;
 }
 
 /**
@@ -53,7 +56,7 @@ export async function fetchSpans(
         if (await isGrouped(context, layer, spans[end] as Span)) break;
         end++;
       }
-      await fetchRun(context, layer, { run: spans.slice(next, end), work, signal });
+      await fetchRun(context, layer, { run: spans.slice(next, end), work, signal, ranges: options.ranges });
       next = end;
     }
   }
@@ -89,13 +92,15 @@ async function isGrouped(context: ReadContext, layer: number, span: Span): Promi
 async function fetchRun(
   context: ReadContext,
   layer: number,
-  options: { run: readonly Span[]; work: SpanWork; signal: AbortSignal },
+  options: { run: readonly Span[]; work: SpanWork; signal: AbortSignal; ranges: LongRanges | undefined },
 ): Promise<void> {
-  const { run, work, signal } = options;
+  const { run, work, signal, ranges: long } = options;
   const start = (run[0] as Span).byte;
   const ranges = run.map((span) => ({ start: span.byte - start, end: span.end - start }));
   const end = (run.at(-1) as Span).end;
-  const chunks = blobRange(context, layerInfo(context, layer), { start, end, signal });
+  const chunks =
+    long?.read(layer, { start, end, signal }) ??
+    blobRange(context, layerInfo(context, layer), { start, end, signal });
   let next = 0;
   for await (const compressed of cutRanges(chunks, ranges, context.buffers)) {
     signal.throwIfAborted();

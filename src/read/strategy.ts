@@ -1,5 +1,6 @@
 import type { Origin } from '../cache/tiered.js';
 import { layerInfo, type ReadContext } from './context.js';
+import type { LongRanges } from './long-ranges.js';
 import { type Lookups, layerLookups, spanLookups } from './lookups.js';
 import { layerOrigin, spanOrigin } from './origins.js';
 import type { SpanUnit } from './units.js';
@@ -14,7 +15,8 @@ export interface ReadPlan {
 }
 
 export interface Strategist {
-  plan(layer: number): ReadPlan;
+  /** `ranges`: how a walk over many files fetches from blobs. */
+  plan(layer: number, ranges?: LongRanges): ReadPlan;
   /** For spans that nobody has asked for yet. */
   ahead(layer: number): Origin<SpanUnit>;
   /** Stops what was begun ahead of any demand. */
@@ -58,14 +60,14 @@ export function createStrategist(context: ReadContext, strategy: 'layer' | 'span
   }
 
   return {
-    plan(layer) {
+    plan(layer, ranges) {
       const { digest } = layerInfo(context, layer);
       if (strategy === 'layer') {
         const lookups = layerLookups(observer, digest);
         return { lookups, origin: layerOrigin(context, layer, { counted: true, onStart: lookups.began }) };
       }
       const lookups = spanLookups(observer, digest);
-      const origin = spanOrigin(context, layer, { counted: true });
+      const origin = spanOrigin(context, layer, { counted: true, ranges });
       if (strategy === 'span') return { lookups, origin };
       return {
         origin,

@@ -9,6 +9,7 @@ import type { Batch } from '../cache/tiered.js';
 import type { Node } from '../tree/node.js';
 import { abortable } from './abortable.js';
 import type { ReadContext } from './context.js';
+import { createLongRanges, type LongRanges } from './long-ranges.js';
 import { segmentsOf } from './plan.js';
 import type { Shelf } from './shelf.js';
 import { createSpanFinder } from './span-finder.js';
@@ -106,7 +107,8 @@ export async function* streamFiles(
   { nodes, ...options }: StreamFilesOptions & { nodes: Nodes },
 ): AsyncGenerator<FilePart> {
   const { signal } = options;
-  const planned = planFiles(context, strategist, nodes);
+  const ranges = createLongRanges(context);
+  const planned = planFiles(context, strategist, { nodes, ranges });
   const walk: Walk = { context, options, planned, slots: new Map() };
   const flying: FilesWindow[] = [];
   try {
@@ -130,6 +132,7 @@ export async function* streamFiles(
     }
   } finally {
     for (const window of flying) release(window);
+    ranges.close();
   }
 }
 
@@ -245,12 +248,13 @@ function release(window: FilesWindow | undefined): void {
 async function* planFiles(
   context: ReadContext,
   strategist: Strategist,
-  nodes: Nodes,
+  { nodes, ranges }: { nodes: Nodes; ranges: LongRanges },
 ): AsyncGenerator<PlannedPart> {
   const finder = createSpanFinder(context.index);
   for await (const node of nodes) {
     const { type, size } = node.entry;
-    const read = type === 'file' ? { plan: strategist.plan(Math.max(node.layer, 0)), bytes: 0 } : undefined;
+    const read =
+      type === 'file' ? { plan: strategist.plan(Math.max(node.layer, 0), ranges), bytes: 0 } : undefined;
     if (!read || size === 0) {
       yield { node, unit: undefined, start: 0, end: 0, last: true, read };
       continue;
