@@ -1,4 +1,4 @@
-import { isClipError } from '../errors.js';
+import { ClipError, isClipError } from '../errors.js';
 import type { ImageIndex } from '../format/image-index.js';
 
 /** The same index, which tells once when it turns out to be damaged while it is read. */
@@ -9,8 +9,7 @@ export function guardIndex(index: ImageIndex, onCorrupt: () => Promise<void>): I
     try {
       return await reading;
     } catch (error) {
-      await tell(error);
-      throw error;
+      throw await tell(error);
     }
   }
 
@@ -18,15 +17,21 @@ export function guardIndex(index: ImageIndex, onCorrupt: () => Promise<void>): I
     try {
       yield* reading;
     } catch (error) {
-      await tell(error);
-      throw error;
+      throw await tell(error);
     }
   }
 
-  async function tell(error: unknown): Promise<void> {
-    if (told || !isClipError(error, 'CORRUPT_INDEX')) return;
+  /** What is to be thrown: a part that the registry has lost is no fault of the image's name. */
+  async function tell(error: unknown): Promise<unknown> {
+    const lost = isClipError(error, 'NOT_FOUND');
+    if (!lost && !isClipError(error, 'CORRUPT_INDEX')) return error;
+    if (!told) await onCorrupt();
     told = true;
-    await onCorrupt();
+    if (!lost) return error;
+    return new ClipError('CORRUPT_INDEX', `a part of the index beside the image is gone: ${error.message}`, {
+      hint: 'run the command again: this index is passed over now, and one is built',
+      cause: error,
+    });
   }
 
   return {

@@ -24,6 +24,8 @@ export interface Claims {
   take(name: string): boolean;
   release(name: string): void;
   forget(name: string): void;
+  /** Releases what is still held: work that was given up at the end may hold claims. */
+  close(): void;
 }
 
 /** A holder renews its claims this often, so that it is seen to live where its process id means nothing (another container). */
@@ -133,6 +135,14 @@ export function createClaims(spans: string, { silentMs = SILENT_MS } = {}): Clai
     forget(name) {
       watched.delete(name);
     },
+    close() {
+      for (const [name, { linked }] of held) {
+        if (linked && holderOf(pathOf(name)) === self) removeClaim(pathOf(name));
+      }
+      held.clear();
+      clearInterval(heartbeat);
+      heartbeat = undefined;
+    },
   };
 }
 
@@ -162,7 +172,8 @@ function removeClaim(path: string): boolean {
   }
 }
 
-function holderOf(path: string): string | undefined {
+/** Whom a claim or a lock names. */
+export function holderOf(path: string): string | undefined {
   try {
     return readlinkSync(path);
   } catch {
@@ -171,7 +182,7 @@ function holderOf(path: string): string | undefined {
 }
 
 /** `machine.pid.start`: the boot and the pid namespace that the id belongs to, the process id, and when that process began. */
-function whoAmI(): string {
+export function whoAmI(): string {
   return `${machine()}.${process.pid}.${startOf(process.pid) ?? 0}`;
 }
 
@@ -182,8 +193,8 @@ function machine(): string {
   return `${boot || 'any'}-${namespace || process.platform}`;
 }
 
-/** True only when the holder is known not to exist any more. */
-function isGone(holder: string | undefined): boolean {
+/** True only when the holder (`whoAmI`, and whatever follows a point) is known not to exist any more. */
+export function isGone(holder: string | undefined): boolean {
   const [where, pid, start] = (holder ?? '').split('.');
   if (where === undefined || pid === undefined || start === undefined) return false;
   const here = machine();

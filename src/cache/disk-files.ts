@@ -6,7 +6,6 @@ import {
   readdirSync,
   renameSync,
   rmdirSync,
-  statSync,
   unlinkSync,
   writeSync,
 } from 'node:fs';
@@ -102,7 +101,7 @@ export function remove(path: string): boolean {
   }
 }
 
-/** All entries, in no order. Entries that vanish meanwhile and files that are no entries are passed over. */
+/** All entries, in no order. Entries that vanish meanwhile and what is no entry are passed over. */
 export function* listEntries(spans: string): Generator<DiskEntry> {
   const root = join(spans, 'sha256');
   for (const prefix of namesIn(root)) {
@@ -110,8 +109,10 @@ export function* listEntries(spans: string): Generator<DiskEntry> {
       const key = prefix + rest;
       if (prefix.length !== 2 || !isKey(key)) continue;
       const path = entryPath(spans, key);
-      const stat = statSync(path, { throwIfNoEntry: false });
-      if (stat?.isFile()) yield { key, path, size: stat.size, usedMs: stat.mtimeMs };
+      const stat = lstatSync(path, { throwIfNoEntry: false });
+      // A link is nothing that clip puts there, and counts so that it can be dropped.
+      if (stat?.isFile() || stat?.isSymbolicLink())
+        yield { key, path, size: stat.size, usedMs: stat.mtimeMs };
     }
   }
 }

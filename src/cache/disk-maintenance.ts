@@ -2,7 +2,14 @@ import { createHash } from 'node:crypto';
 import { createReadStream, existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Observer, silentObserver } from '../observer.js';
-import { type DiskEntry, listEntries, remove, removeFolders, removeStaleTemporaries } from './disk-files.js';
+import {
+  type DiskEntry,
+  errnoOf,
+  listEntries,
+  remove,
+  removeFolders,
+  removeStaleTemporaries,
+} from './disk-files.js';
 import { type PruneResult, prune } from './disk-usage.js';
 
 /** What `clip cache info | prune | clear | verify` do to the disk tier below a cache folder. All work while other processes use it. */
@@ -97,14 +104,14 @@ export async function verifyDisk(cacheDir: string, options: VerifyOptions = {}):
   return result;
 }
 
-/** SHA-256 of the file, or undefined when it was evicted meanwhile. */
+/** SHA-256 of the file; '' when it cannot be read; undefined when it was evicted meanwhile, or is not for this user to read. */
 async function digestOf(entry: DiskEntry): Promise<string | undefined> {
   const digest = createHash('sha256');
   try {
     for await (const chunk of createReadStream(entry.path, { highWaterMark: 1 << 20 })) digest.update(chunk);
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
-    throw error;
+    const code = errnoOf(error);
+    return code === 'ENOENT' || code === 'EACCES' ? undefined : '';
   }
   return digest.digest('hex');
 }

@@ -1,6 +1,7 @@
-import { appendFileSync, closeSync, openSync, readFileSync, statSync } from 'node:fs';
+import { appendFileSync, lstatSync, readFileSync, statSync, symlinkSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type Observer, silentObserver } from '../observer.js';
+import { holderOf, isGone, whoAmI } from './claims.js';
 import { errnoOf, listEntries, remove, removeStaleTemporaries, writeWhole } from './disk-files.js';
 import { makeFolder } from './make-folder.js';
 
@@ -68,7 +69,7 @@ function addToTotal(spans: string, bytes: number): number | undefined {
   appendFileSync(path, `${bytes}\n`);
   let total = 0;
   for (const line of readFileSync(path, 'latin1').split('\n')) total += Number(line);
-  return Number.isFinite(total) ? total : undefined;
+  return total >= 0 && Number.isFinite(total) ? total : undefined;
 }
 
 /**
@@ -116,7 +117,8 @@ function underLock<T>(spans: string, action: () => T): T | undefined {
 function acquire(lock: string): boolean {
   try {
     makeFolder(dirname(lock), 0o700);
-    closeSync(openSync(lock, 'wx', 0o600));
+    // A link that names who holds it, as a claim does: a lock of a killed process is taken over at once.
+    symlinkSync(whoAmI(), lock);
     return true;
   } catch (error) {
     if (errnoOf(error) === 'EEXIST') return false;
@@ -125,6 +127,7 @@ function acquire(lock: string): boolean {
 }
 
 function isStale(lock: string): boolean {
-  const stat = statSync(lock, { throwIfNoEntry: false });
-  return stat !== undefined && Date.now() - stat.mtimeMs > STALE_LOCK_MS;
+  const stat = lstatSync(lock, { throwIfNoEntry: false });
+  if (stat === undefined) return false;
+  return isGone(holderOf(lock)) || Math.abs(Date.now() - stat.mtimeMs) > STALE_LOCK_MS;
 }

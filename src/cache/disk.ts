@@ -19,6 +19,9 @@ export interface DiskTierOptions {
 /** A hit renews an entry's time of use when it is older than this: recent enough to evict by, rare enough to cost nothing. */
 const TOUCH_AFTER_MS = 60_000;
 
+/** So many entries in a row that cannot be read are not the entries' fault. */
+const FAILED_READS = 3;
+
 /** Errors of one moment or one entry; anything else that a write meets will meet the next one too. */
 const PASSING = new Set(['EMFILE', 'ENFILE', 'EINTR', 'EAGAIN', 'EBUSY', 'ENOENT', 'EEXIST', 'EISDIR']);
 
@@ -33,7 +36,9 @@ export function createDiskTier(options: DiskTierOptions): CacheTier & { readonly
   const { quota, observer } = options;
   const spans = join(options.cacheDir, 'spans');
   const usage = createDiskUsage(spans, quota, observer);
+  const claims = createClaims(spans);
   let reading = true;
+  let failedReads = 0;
   let writing = quota > 0;
   let swept = false;
   let warned = false;
@@ -52,13 +57,18 @@ export function createDiskTier(options: DiskTierOptions): CacheTier & { readonly
 
   return {
     name: 'disk',
-    claims: createClaims(spans),
+    claims,
     get(key, length) {
       if (!reading || !isKey(key)) return undefined;
       try {
-        return readEntry(entryPath(spans, key), length);
+        const value = readEntry(entryPath(spans, key), length);
+        failedReads = 0;
+        return value;
       } catch (error) {
-        if (!PASSING.has(errnoOf(error) ?? '')) {
+        const code = errnoOf(error) ?? '';
+        // A link that leads round in a circle is no entry, and gives way to one.
+        if (code === 'ELOOP') return NOT_IT;
+        if (!PASSING.has(code) && ++failedReads >= FAILED_READS) {
           reading = false;
           warn('read', error);
         }
@@ -99,6 +109,7 @@ export function createDiskTier(options: DiskTierOptions): CacheTier & { readonly
     },
     async close() {
       usage.flush();
+      claims.close();
     },
   };
 }

@@ -1,10 +1,12 @@
 import { randomBytes } from 'node:crypto';
-import { rename, rm, stat, writeFile } from 'node:fs/promises';
+import { realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { ClipError } from '../errors.js';
 import { escapeText } from '../escape.js';
 
 /** Writes the file whole or not at all, as node_exporter's textfile collector wants it; a pipe or a device is written to. Throws ClipError IO. */
-export async function writeMetrics(path: string, text: string): Promise<void> {
+export async function writeMetrics(named: string, text: string): Promise<void> {
+  // A link stays, and what it leads to is replaced.
+  const path = await realpath(named).catch(() => named);
   const temporary = `${path}.${process.pid}-${randomBytes(4).toString('hex')}.tmp`;
   try {
     // A name that is taken away must not be a device's: root would lose /dev/stdout.
@@ -16,7 +18,7 @@ export async function writeMetrics(path: string, text: string): Promise<void> {
     await rm(temporary, { force: true }).catch(() => {});
     const reason = error instanceof Error && 'code' in error ? String(error.code) : String(error);
     throw new ClipError('IO', `cannot write the metrics to ${escapeText(path)}: ${reason}`, {
-      hint: 'see --metrics',
+      hint: 'name a file in a folder that is there and that you may write to',
       cause: error,
     });
   }

@@ -105,7 +105,12 @@ async function runCommand(command: Command): Promise<number> {
     await context.stdout.flush();
   } catch (error) {
     if (error instanceof ClosedPipe) quietly = true;
-    else report(interrupts.signal.aborted ? interrupts.signal.reason : error);
+    else if (interrupts.signal.aborted) report(interrupts.signal.reason);
+    else {
+      // What was printed before it failed, such as the table that a gate is about, is still owed.
+      await context.stdout.flush().catch(() => {});
+      report(error);
+    }
   }
   await closeAll(opened, report);
   progress.stop();

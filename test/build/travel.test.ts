@@ -114,6 +114,21 @@ test('--index local and build take no index of a registry; a pin takes the one t
   assert.deepEqual([built.origin, built.scans], ['built', 3]);
 });
 
+test('an index of which the registry has lost a part is passed over by the next command, and the error says so', async (t) => {
+  const { registry, image } = await registryWithImage(t);
+  const pushed = await pushIndex(image, (await machine(t)).options);
+  for (const { digest } of pushed.blobs.slice(1)) registry.store.blobs.delete(digest);
+  const other = await machine(t);
+  await assert.rejects(other.cat(image, FILE), (error: unknown) => {
+    assert.ok(isClipError(error, 'CORRUPT_INDEX'), String(error));
+    assert.match(error.message, /a part of the index beside the image is gone/);
+    assert.match(error.hint ?? '', /run the command again/);
+    return true;
+  });
+  const again = await other.cat(image, FILE);
+  assert.deepEqual([again.text, again.origin], ['12.15\n', 'built']);
+});
+
 test('of several indexes of one format the smallest digest is taken, whoever pushed first', async (t) => {
   const { image, registry } = await registryWithImage(t, { referrers: { filter: false, pageSize: 1 } });
   const { options } = await machine(t);

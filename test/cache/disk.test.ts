@@ -4,12 +4,15 @@ import { hash } from 'node:crypto';
 import {
   chmodSync,
   existsSync,
+  lutimesSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   rmSync,
   statSync,
+  symlinkSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
@@ -17,6 +20,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { createClaims } from '../../src/cache/claims.js';
 import { createDiskTier } from '../../src/cache/disk.js';
 import { entryPath, listEntries, removeStaleTemporaries } from '../../src/cache/disk-files.js';
 import { prune } from '../../src/cache/disk-usage.js';
@@ -101,6 +105,57 @@ test('a lock whose holder died does not stop eviction for long', (t) => {
   assert.equal(prune(spans, { maxBytes: 1 }), undefined);
   utimesSync(lock, 0, 0);
   assert.equal(prune(spans, { maxBytes: 1 })?.entries, 0);
+});
+
+test('the lock of a killed process is taken over at once, and one from the future is none', (t) => {
+  const { spans } = open(t);
+  mkdirSync(spans, { recursive: true });
+  const lock = join(spans, 'evict.lock');
+  const claims = createClaims(spans);
+  const name = 'ab'.repeat(32);
+  claims.take(name);
+  const [where] = readlinkSync(join(spans, 'claims', name)).split('.');
+  claims.release(name);
+  symlinkSync(`${where}.4194999.1`, lock);
+  assert.equal(prune(spans, { maxBytes: 1 })?.entries, 0);
+  symlinkSync(`${where}.${process.ppid}.0`, lock);
+  assert.equal(prune(spans, { maxBytes: 1 }), undefined, 'a live process keeps it');
+  lutimesSync(lock, Date.now() / 1000 + 86_400, Date.now() / 1000 + 86_400);
+  assert.equal(prune(spans, { maxBytes: 1 })?.entries, 0);
+});
+
+test('a sum of entries that cannot be is counted anew', async (t) => {
+  const { spans, tier } = open(t, 30_000);
+  mkdirSync(spans, { recursive: true });
+  writeFileSync(join(spans, 'usage'), '-99999999999\n');
+  for (let i = 0; i < 10; i++) await tier.put(sample(i + 1).key, sample(i + 1).value);
+  await tier.close();
+  const bytes = [...listEntries(spans)].reduce((sum, entry) => sum + entry.size, 0);
+  assert.ok(bytes <= 40_000, `${bytes}`);
+});
+
+test('one entry that is no entry is told and replaced, and the others are read', async (t) => {
+  const { tier, spans, observer } = open(t);
+  const [odd, good] = [sample(1), sample(2)];
+  for (const { key, value } of [odd, good]) await tier.put(key, value);
+  const path = join(spans, 'sha256', odd.key.slice(0, 2), odd.key.slice(2));
+  rmSync(path);
+  symlinkSync(odd.key.slice(2), path);
+  for (let i = 0; i < 5; i++) assert.deepEqual(await tier.get(odd.key, odd.value.length), new Uint8Array(0));
+  assert.deepEqual(await tier.get(good.key, good.value.length), good.value);
+  assert.equal(observer.count('warning'), 0);
+  assert.equal([...listEntries(spans)].length, 2);
+  await tier.drop(odd.key);
+  await tier.put(odd.key, odd.value);
+  assert.deepEqual(await tier.get(odd.key, odd.value.length), odd.value);
+});
+
+test('a tier that is closed holds no claims', async (t) => {
+  const { tier, spans } = open(t);
+  assert.equal(tier.claims?.take('ab'.repeat(32)), true);
+  assert.equal(readdirSync(join(spans, 'claims')).length, 1);
+  await tier.close();
+  assert.deepEqual(readdirSync(join(spans, 'claims')), []);
 });
 
 test('temporary files of dead writers go after an hour, younger ones stay', async (t) => {

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
-import { readdirSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { openSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { bundled, clip, receiptOf, tempDir } from '../support/run-clip.js';
+import { bundled, clip, receiptOf, root, tempDir } from '../support/run-clip.js';
 
 test('cache info, verify, prune and clear', async (t) => {
   const cacheDir = await tempDir(t);
@@ -55,6 +56,15 @@ test('where the store of indexes cannot be written, an image is read all the sam
   const index = await clip(['index', bundled], { cacheDir, env });
   assert.equal(index.status, 1, 'who asks for an index wants to keep it');
   assert.deepEqual(readdirSync(temporary), []);
+});
+
+test('a read leaves no claim behind, wherever its bytes go', async (t) => {
+  const cacheDir = await tempDir(t);
+  const file = openSync(join(cacheDir, 'out'), 'w');
+  const args = [join(root, 'bin/clip.js'), 'cat', bundled, '/etc/os-release'];
+  const env = { ...process.env, CLIP_CACHE_DIR: cacheDir };
+  assert.equal(spawnSync(process.execPath, args, { env, stdio: ['ignore', file, 'ignore'] }).status, 0);
+  assert.deepEqual(readdirSync(join(cacheDir, 'spans/claims')), []);
 });
 
 test('an action that there is not is a usage error', async (t) => {

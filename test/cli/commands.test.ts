@@ -372,6 +372,7 @@ test('bench: the counts of the contract, on the bundled image', async () => {
     '-q',
   );
   assert.match(gate.stderr, /span has \d+ where --max-inflates allows 0/);
+  assert.match(gate.stdout.toString(), /^STRATEGY .*\nspan /m, 'the table that the gate is about is printed');
   await run(2, 'bench', '--baseline', baseline, '--reads', '5', '--strategy', 'layer', '-q');
   await run(2, 'bench', '--strategy', 'span', '--max-inflates', 'layer=1');
 });

@@ -60,6 +60,10 @@ test('push, find, read, pull and prefetch against docker-registry', async (t) =>
   const useless = await clip(['prefetch', image, '--no-cache'], { cacheDir: other, env });
   assert.equal(useless.status, 2);
 
+  for (const index of ['local', 'build']) {
+    const refused = await clip(['pull', image, '--index', index], { cacheDir: other, env });
+    assert.equal(refused.status, 2, refused.stderr);
+  }
   const pulled = await clip(['pull', image, '--json'], { cacheDir: other, env });
   assert.equal(pulled.status, 0, pulled.stderr);
   assert.equal(JSON.parse(pulled.stdout.toString()).identity, about.identity);

@@ -88,9 +88,17 @@ export function createRedisConnection(
       client.on('node error', (error: unknown) => {
         lastError = error;
       });
-      connecting = client.connect().finally(() => {
-        connecting = undefined;
-      });
+      const made = client;
+      // The client selects its database too, and says nothing where there is none of that number.
+      const select = async () => {
+        if (made instanceof Redis && address.db > 0) await made.select(address.db);
+      };
+      connecting = made
+        .connect()
+        .then(select)
+        .finally(() => {
+          connecting = undefined;
+        });
       connecting.catch((error: unknown) => {
         lastError ??= error;
       });

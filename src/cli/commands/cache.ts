@@ -28,9 +28,7 @@ export async function run(context: Context, { args, flags }: Input<typeof CACHE_
   const report = await act(action, context);
   const document = { schema: 1, action: name, ...report.fields };
   await context.stdout.print(flags.json ? `${JSON.stringify(document, null, 2)}\n` : `${report.text}\n`);
-  if (!report.failure) return;
-  await context.stdout.flush();
-  throw report.failure;
+  if (report.failure) throw report.failure;
 }
 
 /** A folder that cannot be read or written is told in its own words. */

@@ -28,7 +28,6 @@ export async function run(context: Context, { args, flags }: Input<typeof VERIFY
   } else {
     await stdout.print(summary(result));
   }
-  await stdout.flush();
   const failure = failureOf(result.problems);
   if (failure) throw failure;
 }

@@ -61,6 +61,12 @@ test('Redis with a user, a password and a database', async (t) => {
   const server = await startRedis(t, ['--requirepass', 'p@ss:w/rd']);
   const address = `127.0.0.1:${server.port}`;
   await holdsUp(`redis://default:p%40ss%3Aw%2Frd@${address}/3`);
+  // ioredis says nothing of a database that there is none of, and would use the first.
+  const none = worker(`redis://default:p%40ss%3Aw%2Frd@${address}/99`, values);
+  await none.read(values.units.slice(0, 3));
+  await none.cache.close();
+  assert.deepEqual(none.outcomes, { miss: 3 });
+  assert.match(JSON.stringify(none.events), /out of range/);
   const wrong = worker(`redis://default:secret@${address}`, values);
   await wrong.read(values.units.slice(0, 3));
   await wrong.cache.close();
