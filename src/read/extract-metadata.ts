@@ -66,12 +66,20 @@ export function createMetadata(notCarried: NotCarried): Metadata {
   };
 }
 
+/** libuv cuts times to whole microseconds, towards zero, up to 1.51 at least; that of Node 26 keeps what the double says. */
+const CUTS = Number(process.versions.uv.split('.')[1]) < 52;
+
 /**
- * Seconds with a fraction, as text: Node takes a negative number for 'now', but not a negative text. It cuts to whole microseconds,
- * towards zero, and a double may lie a little on either side of one: half a microsecond more lets none be lost (until 2106, when
- * a double's steps become as wide as a microsecond).
+ * Seconds with a fraction, as text: Node takes a negative number for 'now', but not a negative text. A double seldom is a whole number
+ * of microseconds, and must not come to the one before (until 2106, when its steps become as wide as a microsecond).
  */
 function unixTime({ mtime, mtimeNanos }: Entry): string {
-  const time = mtime + Math.floor(mtimeNanos / 1000) / 1e6;
-  return String(time < 0 ? time - 5e-7 : time + 5e-7);
+  const micros = Math.floor(mtimeNanos / 1000);
+  if (micros === 0) return String(mtime);
+  const nearest = mtime + micros / 1e6;
+  if (CUTS) return String(nearest < 0 ? nearest - 5e-7 : nearest + 5e-7);
+  // As libuv counts: from the whole second that is nearer to zero.
+  const [base, wanted] = mtime < 0 ? [mtime + 1, micros - 1e6] : [mtime, micros];
+  const step = 2 ** (Math.floor(Math.log2(Math.abs(nearest))) - 52);
+  return String((nearest - base) * 1e9 < wanted * 1000 ? nearest + step : nearest);
 }

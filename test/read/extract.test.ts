@@ -131,7 +131,7 @@ test('files, directories, links, hard links, modes and times', async () => {
 test('times are kept to the microsecond, never one early', async () => {
   const out = temporary();
   const times: [number, number][] = [];
-  for (const seconds of [1, 1_700_000_000, 2 ** 32 - 10, -1, -2_000_000_000]) {
+  for (const seconds of [0, 1, 1_700_000_000, 2 ** 32 - 10, -1, -2_000_000_000]) {
     for (let i = 0; i < 40; i++) times.push([seconds, ((i * 977_777 + 1) % 1e6) * 1000 + 999]);
   }
   const files = times.map(([mtime, mtimeNanos], i) => file(String(i), '', { mtime, mtimeNanos }));
@@ -143,8 +143,11 @@ test('times are kept to the microsecond, never one early', async () => {
   await run([...files, ...timed], out);
   for (const [i, [mtime, mtimeNanos]] of times.entries()) {
     const wanted = BigInt(mtime) * 10n ** 9n + BigInt(mtimeNanos - (mtimeNanos % 1000));
-    for (const name of [String(i), `l${i}`])
-      assert.equal(fs.lstatSync(join(out, name), { bigint: true }).mtimeNs, wanted, `${mtime} ${mtimeNanos}`);
+    for (const name of [String(i), `l${i}`]) {
+      // Newer Nodes keep what a double says below a microsecond, too.
+      const beyond = fs.lstatSync(join(out, name), { bigint: true }).mtimeNs - wanted;
+      assert.ok(beyond >= 0n && beyond < 1000n, `${mtime} ${mtimeNanos}: ${beyond}`);
+    }
   }
 });
 

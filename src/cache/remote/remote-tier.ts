@@ -34,6 +34,16 @@ const LIES = 3;
 /** Nobody waits for a write, so it gets more time than a read. */
 const WRITE_TIMEOUT = 10_000;
 
+/** What an operator can do about a failure that time does not mend. */
+const HINTS: readonly (readonly [RegExp, string])[] = [
+  [
+    /WRONGPASS|NOAUTH|NOPERM|status 401|status 403/,
+    'check user and password in the URL (percent-encoded), or the AWS_ variables, and what they may do',
+  ],
+  [/certificate/i, 'NODE_EXTRA_CA_CERTS names a CA of your own; --insecure takes any certificate'],
+  [/DB index is out of range/, 'the number behind the last / is a database that this server does not have'],
+];
+
 /**
  * The tier that workers share. A read waits for it at most once for its deadline: a deadline that passes opens the circuit, and
  * while that is open the tier answers nothing and costs nothing. Writes happen behind the reader's back. Whatever fails is
@@ -90,7 +100,9 @@ export function createRemoteTier(options: RemoteTierOptions): CacheTier & { read
       type: 'warning',
       code: 'NETWORK',
       message: `the remote cache ${shown} cannot be ${action} just now, going on without it: ${reason}`,
-      hint: 'reads are served from below; it is tried again from time to time',
+      hint:
+        HINTS.find(([pattern]) => pattern.test(reason))?.[1] ??
+        'reads are served from below; it is tried again from time to time',
     });
   }
 
