@@ -31,6 +31,8 @@ const QUEUE_BYTES = 64 << 20;
 const FLUSH_TIMEOUT = 5000;
 /** So many answers that do not hold, and more than half of all, open the circuit. */
 const LIES = 3;
+/** So many answers in a row that took more than half the deadline open the circuit: each round of lookups would cost a read that much. */
+const SLOW_ANSWERS = READS_AT_ONCE;
 /** Nobody waits for a write, so it gets more time than a read. */
 const WRITE_TIMEOUT = 10_000;
 
@@ -43,6 +45,9 @@ const HINTS: readonly (readonly [RegExp, string])[] = [
   [/certificate/i, 'NODE_EXTRA_CA_CERTS names a CA of your own; --insecure takes any certificate'],
   [/DB index is out of range/, 'the number behind the last / is a database that this server does not have'],
 ];
+
+/** It answers, but so late that it is of no use. */
+class TooSlow extends Error {}
 
 /**
  * The tier that workers share. A read waits for it at most once for its deadline: a deadline that passes opens the circuit, and
@@ -59,6 +64,7 @@ export function createRemoteTier(options: RemoteTierOptions): CacheTier & { read
   /** Answers, and those of them that did not hold. */
   let hits = 0;
   let lies = 0;
+  let slow = 0;
   let warned = false;
   let closed = false;
 
@@ -84,8 +90,10 @@ export function createRemoteTier(options: RemoteTierOptions): CacheTier & { read
 
   function failed(breaker: Breaker, error: unknown): string {
     const late = error instanceof DeadlinePassed;
+    const isSlow = error instanceof TooSlow;
+    if (isSlow) slow = 0;
     const reason = escapeText(error instanceof Error ? error.message : String(error));
-    if (breaker.fail(late)) {
+    if (breaker.fail(late || isSlow)) {
       observer.emit({ type: 'debug', message: 'remote cache circuit opened', fields: { reason } });
     }
     warn(breaker === reads ? 'read' : 'written', reason);
@@ -114,6 +122,9 @@ export function createRemoteTier(options: RemoteTierOptions): CacheTier & { read
       const seconds = () => (now() - began) / 1000;
       try {
         const value = await withDeadline(timeout, async (until) => (await open()).get(key, length, until));
+        if (seconds() * 2000 <= timeout) slow = 0;
+        else if (++slow >= SLOW_ANSWERS)
+          throw new TooSlow('its answers take more than half of --remote-timeout');
         reads.ok();
         const outcome = value === undefined ? 'miss' : 'hit';
         if (value) hits++;

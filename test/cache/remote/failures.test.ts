@@ -84,6 +84,26 @@ test('a stalled server that has let a read wait does not hold up the end too', a
   server.kill('SIGCONT');
 });
 
+test('a server that always answers late costs a read one round of lookups, not one for every sixteen spans', async (t) => {
+  let asked = 0;
+  const server = createServer((request, response) => {
+    request.resume();
+    if (request.method === 'GET') asked++;
+    response.statusCode = request.method === 'GET' ? 404 : 201;
+    setTimeout(() => response.end(), request.method === 'GET' ? 400 : 0);
+  });
+  const port = await freePort();
+  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
+  t.after(() => server.close());
+  const reader = worker(`http://127.0.0.1:${port}/`, values, { timeout: 600 });
+  const took = await reader.read(units);
+  assert.ok(took < 1200, `${took} ms for 60 spans`);
+  assert.ok(asked <= 32, `${asked} lookups`);
+  assert.equal(countOf(reader.events, 'warning'), 1);
+  assert.match(JSON.stringify(reader.events), /more than half of --remote-timeout/);
+  await reader.cache.close();
+});
+
 test('a server that takes no writes does not hold up the end for longer than the limit', async (t) => {
   const server = createServer((request, response) => {
     if (request.method !== 'GET') return;
