@@ -25,8 +25,10 @@ export function guardIndex(index: ImageIndex, onCorrupt: () => Promise<void>): I
   async function tell(error: unknown): Promise<unknown> {
     const lost = isClipError(error, 'NOT_FOUND');
     if (!lost && !isClipError(error, 'CORRUPT_INDEX')) return error;
-    if (!told) await onCorrupt();
-    told = true;
+    if (!told) {
+      told = true;
+      await onCorrupt();
+    }
     if (!lost) return error;
     return new ClipError('CORRUPT_INDEX', `a part of the index beside the image is gone: ${error.message}`, {
       hint: 'run the command again: this index is passed over now, and one is built',

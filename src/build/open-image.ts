@@ -56,11 +56,12 @@ async function openFileTarget(path: string, options: OpenOptions): Promise<Opene
 async function openNamedImage(target: string, options: OpenOptions): Promise<OpenedImage> {
   const image = parseImage(target);
   const named = lazySource(() => openSource(image, sourceOptions(options)));
+  let discard: LocalIndex['discard'];
   try {
     const found = await openStoredIndex(image, named.open, options);
     const { index, origin } = found;
     const isRemote = origin === 'registry';
-    const discard = isRemote ? undefined : found.discard;
+    discard = isRemote ? undefined : found.discard;
     const indexPath = isRemote ? artifactName(image, found.artifact) : found.path;
     requireIdentity(index, options, indexPath);
     const from = options.source;
@@ -73,6 +74,7 @@ async function openNamedImage(target: string, options: OpenOptions): Promise<Ope
     return { ...ready, close: () => ready.close().finally(() => named.close()) };
   } catch (error) {
     await named.close();
+    await discard?.();
     throw error;
   }
 }
@@ -108,7 +110,7 @@ async function openStoredIndex(
 
 interface Parts extends Pick<OpenedImage, 'index' | 'indexPath' | 'origin'> {
   source: LazySource;
-  discard?: (() => Promise<void>) | undefined;
+  discard?: LocalIndex['discard'] | undefined;
 }
 
 async function opened(

@@ -79,6 +79,14 @@ export function createClaims(spans: string, { silentMs = SILENT_MS } = {}): Clai
     return true;
   }
 
+  function letGo(name: string, { linked }: Held): void {
+    held.delete(name);
+    if (linked && holderOf(pathOf(name)) === self) removeClaim(pathOf(name));
+    if (held.size > 0) return;
+    clearInterval(heartbeat);
+    heartbeat = undefined;
+  }
+
   function renew(): void {
     const now = Date.now() / 1000;
     for (const [name, { linked }] of held) {
@@ -125,23 +133,13 @@ export function createClaims(spans: string, { silentMs = SILENT_MS } = {}): Clai
     },
     release(name) {
       const own = held.get(name);
-      if (!own || --own.holders > 0) return;
-      held.delete(name);
-      if (own.linked && holderOf(pathOf(name)) === self) removeClaim(pathOf(name));
-      if (held.size > 0) return;
-      clearInterval(heartbeat);
-      heartbeat = undefined;
+      if (own && --own.holders === 0) letGo(name, own);
     },
     forget(name) {
       watched.delete(name);
     },
     close() {
-      for (const [name, { linked }] of held) {
-        if (linked && holderOf(pathOf(name)) === self) removeClaim(pathOf(name));
-      }
-      held.clear();
-      clearInterval(heartbeat);
-      heartbeat = undefined;
+      for (const [name, own] of held) letGo(name, own);
     },
   };
 }

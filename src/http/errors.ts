@@ -1,6 +1,7 @@
 /** What goes wrong on a connection, in words for a user. */
 
 import { ClipError, isClipError } from '../errors.js';
+import { abortable } from './abortable.js';
 import type { ProxyAddress } from './proxy.js';
 import { redactUrl } from './redact-url.js';
 
@@ -122,23 +123,12 @@ export function isPassing(error: unknown): boolean {
   return isClipError(error, 'NETWORK') && !PERMANENT.test(errorCode(error.cause));
 }
 
-/** Resolves as `work` does, but no later than the signal aborts; `work` itself goes on for others who wait for it. */
+/** As `abortable`, but what it throws for the signal is always a ClipError (`abortError`). */
 export async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return await work;
-  if (signal.aborted) {
-    // Nobody waits for it now, so nobody else would take its failure.
-    work.catch(() => {});
-    throw abortError(signal);
-  }
-  let onAbort = (): void => {};
-  const aborted = new Promise<never>((_, reject) => {
-    onAbort = () => reject(abortError(signal));
-    signal.addEventListener('abort', onAbort, { once: true });
-  });
   try {
-    return await Promise.race([work, aborted]);
-  } finally {
-    signal.removeEventListener('abort', onAbort);
+    return await abortable(work, signal);
+  } catch (error) {
+    throw signal?.aborted === true && error === signal.reason ? abortError(signal) : error;
   }
 }
 

@@ -14,9 +14,10 @@ import { ClipError } from '../errors.js';
 import { escapeName } from '../escape.js';
 import type { Observer } from '../observer.js';
 import { encodeTarHeader, paddingOf, SPARSE_NAME, type TarMember } from '../tar/write-header.js';
-import { type Extent, extentsOf, hasImpossibleLink } from '../tree/entry.js';
+import { type Extent, extentsOf } from '../tree/entry.js';
 import type { Node } from '../tree/node.js';
 import { createChunkJoiner } from './chunk-joiner.js';
+import { type LostLinks, lostLink, lostLinkSentences } from './lost-links.js';
 import { zeros as zeroChunks } from './plan.js';
 import type { ImageReader } from './reader.js';
 import type { Nodes } from './stream-files.js';
@@ -69,16 +70,12 @@ const END_OF_ARCHIVE = Buffer.alloc(1024);
 /** The nodes, with every name of an inode but the first as a hard link to that. */
 async function* asMembers(nodes: Nodes, observer: Observer): AsyncGenerator<Node> {
   const firsts = new Map<string, ByteString>();
-  let broken = 0;
-  let impossible = 0;
+  const lost: LostLinks = { brokenLinks: 0, impossibleLinks: 0 };
   for await (const node of nodes) {
     checkPath(node.path);
-    if (node.entry.type === 'hardlink') {
-      broken++;
-      continue;
-    }
-    if (hasImpossibleLink(node.entry)) {
-      impossible++;
+    const kind = lostLink(node.entry);
+    if (kind) {
+      lost[kind]++;
       continue;
     }
     const first = node.nlink > 1 ? firsts.get(node.inode) : undefined;
@@ -90,13 +87,9 @@ async function* asMembers(nodes: Nodes, observer: Observer): AsyncGenerator<Node
     if (node.nlink > 1) firsts.set(node.inode, node.path);
     yield node;
   }
-  const leftOut = (count: number, one: string, why: string) => {
-    if (count === 0) return;
-    const message = `${count} ${one}${count === 1 ? '' : 's'} ${why}`;
-    observer.emit({ type: 'warning', code: 'NOT_CARRIED_OVER', message });
-  };
-  leftOut(broken, 'hard link', 'to nothing in the image left out');
-  leftOut(impossible, 'symbolic link', 'to an empty name left out: no file system takes it');
+  for (const [count, message] of lostLinkSentences(lost)) {
+    if (count > 0) observer.emit({ type: 'warning', code: 'NOT_CARRIED_OVER', message });
+  }
 }
 
 /** What a tar must not name: an index that somebody else made could. */

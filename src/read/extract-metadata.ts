@@ -1,14 +1,11 @@
 import fs from 'node:fs';
 import type { Entry } from '../tree/entry.js';
+import type { LostLinks } from './lost-links.js';
 
 /** What an extraction could not carry over, by count. */
-export interface NotCarried {
+export interface NotCarried extends LostLinks {
   devices: number;
   fifos: number;
-  /** Hard links to nothing in the image. */
-  brokenLinks: number;
-  /** Symbolic links that no file system takes (`hasImpossibleLink`). */
-  impossibleLinks: number;
   /** Names with extended attributes. */
   xattrs: number;
   /** Names whose owner could not be set. */

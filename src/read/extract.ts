@@ -13,12 +13,13 @@ import { makeFolder } from '../cache/make-folder.js';
 import { ClipError } from '../errors.js';
 import { escapeText } from '../escape.js';
 import type { Observer } from '../observer.js';
-import { type Entry, extentsOf, hasImpossibleLink } from '../tree/entry.js';
+import { type Entry, extentsOf } from '../tree/entry.js';
 import type { Node } from '../tree/node.js';
 import { fsError } from './extract-errors.js';
 import { createFileWriter } from './extract-files.js';
 import { createMetadata, type Metadata, type NotCarried } from './extract-metadata.js';
 import { createPlacer, type Placer } from './extract-place.js';
+import { lostLink } from './lost-links.js';
 import type { ImageReader } from './reader.js';
 import { breath } from './turns.js';
 
@@ -161,7 +162,7 @@ function splitHardLinks(
   const others: [Node, Node][] = [];
   const byInode = new Map<string, Node>();
   for (const node of nodes) {
-    if (node.entry.type !== type || hasImpossibleLink(node.entry)) continue;
+    if (node.entry.type !== type || lostLink(node.entry)) continue;
     const first = node.nlink > 1 ? byInode.get(node.inode) : undefined;
     if (first) others.push([first, node]);
     else {
@@ -228,9 +229,8 @@ function countLost(entry: Entry, notCarried: NotCarried): void {
   const { type } = entry;
   if (type === 'char' || type === 'block') notCarried.devices++;
   else if (type === 'fifo') notCarried.fifos++;
-  // The index says this only of a link whose target is nowhere in the image.
-  else if (type === 'hardlink') notCarried.brokenLinks++;
-  else if (hasImpossibleLink(entry)) notCarried.impossibleLinks++;
+  const lost = lostLink(entry);
+  if (lost) notCarried[lost]++;
 }
 
 /** Until its own mode is set at the end, nobody else looks into a directory that may be meant to be closed. */

@@ -1,6 +1,6 @@
 import type { Origin } from '../cache/tiered.js';
 import type { Span } from '../format/model.js';
-import { abortable } from './abortable.js';
+import { abortable } from '../http/abortable.js';
 import { layerInfo, type ReadContext } from './context.js';
 import { spanOrigin } from './origins.js';
 import { type SpanUnit, unitOf, windowsOfSpans } from './units.js';

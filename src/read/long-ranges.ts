@@ -6,7 +6,7 @@
  * How much is asked for at once doubles as long as each read begins where the last one ended. An answer that is not wanted to its end
  * is broken off: what is lost then is what was on its way.
  */
-import { abortable } from './abortable.js';
+import { abortable } from '../http/abortable.js';
 import { blobRange } from './blob.js';
 import { layerInfo, type ReadContext } from './context.js';
 

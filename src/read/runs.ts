@@ -1,5 +1,5 @@
 import type { Span } from '../format/model.js';
-import { abortable } from './abortable.js';
+import { abortable } from '../http/abortable.js';
 import type { ReadContext } from './context.js';
 import type { SpanUnit } from './units.js';
 

@@ -6,8 +6,8 @@
  * files is one miss and nine hits.
  */
 import type { Batch } from '../cache/tiered.js';
+import { abortable } from '../http/abortable.js';
 import type { Node } from '../tree/node.js';
-import { abortable } from './abortable.js';
 import type { ReadContext } from './context.js';
 import { createLongRanges, type LongRanges } from './long-ranges.js';
 import { segmentsOf } from './plan.js';

@@ -1,6 +1,6 @@
 import type { Batch } from '../cache/tiered.js';
+import { abortable } from '../http/abortable.js';
 import type { Node } from '../tree/node.js';
-import { abortable } from './abortable.js';
 import type { ReadContext } from './context.js';
 import { planPieces, zeros } from './plan.js';
 import type { ReadPlan } from './strategy.js';

@@ -1,6 +1,6 @@
 /** An OCI image layout in any content store (image-spec, image-layout.md). */
 
-import { ClipError } from '../errors.js';
+import { ClipError, isClipError } from '../errors.js';
 import type { ConnectionOptions } from '../http/options.js';
 import type { Descriptor } from '../oci/descriptor.js';
 import { digestOf, splitDigest } from '../reference/digest.js';
@@ -63,13 +63,13 @@ export function createLayoutSource(
     descriptor: Descriptor,
     { start, end }: { start: number; end: number },
     options: ReadOptions,
-    local: () => AsyncIterable<Uint8Array>,
+    local: () => AsyncGenerator<Uint8Array>,
   ): AsyncGenerator<Uint8Array> {
-    const file = await store.open(blobPath(descriptor.digest));
-    if (file !== undefined) {
-      await file.close();
-      yield* local();
-      return;
+    try {
+      return yield* local();
+    } catch (error) {
+      // Missing it can be only before its first byte.
+      if (!isClipError(error, 'NOT_FOUND')) throw error;
     }
     if (connection === undefined) {
       throw new ClipError('OFFLINE', `blob ${descriptor.digest} is not in ${name}, only at its urls`, {

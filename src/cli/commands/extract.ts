@@ -1,6 +1,7 @@
 import { ClipError } from '../../errors.js';
 import { extract } from '../../read/extract.js';
 import type { NotCarried } from '../../read/extract-metadata.js';
+import { lostLinkSentences } from '../../read/lost-links.js';
 import type { Node } from '../../tree/node.js';
 import { selectNodes } from '../../tree/select.js';
 import type { Context } from '../context.js';
@@ -33,11 +34,7 @@ function warnings(lost: NotCarried): string[] {
   const sentences: [number, string][] = [
     [lost.devices, `${counted(lost.devices, 'device')} cannot be made here and left out`],
     [lost.fifos, `${counted(lost.fifos, 'FIFO')} cannot be made here and left out`],
-    [lost.brokenLinks, `${counted(lost.brokenLinks, 'hard link')} to nothing in the image left out`],
-    [
-      lost.impossibleLinks,
-      `${counted(lost.impossibleLinks, 'symbolic link')} to an empty name left out: no file system takes it`,
-    ],
+    ...lostLinkSentences(lost),
     [lost.xattrs, `extended attributes of ${counted(lost.xattrs, 'name')} left out`],
     [lost.owners, `the owner of ${counted(lost.owners, 'name')} not kept: that takes root`],
     [lost.setids, `setuid or setgid of ${counted(lost.setids, 'file')} dropped, since the owner is not kept`],

@@ -8,7 +8,7 @@ import type { HttpResponse } from '../../http/transport.js';
 import type { Descriptor } from '../../oci/descriptor.js';
 import type { ReadOptions } from '../source.js';
 import type { RepositoryApi } from './api.js';
-import { getForeignLayer } from './foreign-layer.js';
+import { getForeignLayer, isSuccess } from './foreign-layer.js';
 
 /** Redirects remembered; an image has at most this many layers. */
 const MAX_REMEMBERED = 1024;
@@ -71,8 +71,4 @@ export function createBlobLocator(
       return foreign;
     },
   };
-}
-
-function isSuccess(response: HttpResponse): boolean {
-  return response.status === 200 || response.status === 206;
 }

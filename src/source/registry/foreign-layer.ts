@@ -43,7 +43,7 @@ export async function getForeignLayer(
     } else {
       try {
         const response = await get(url);
-        if (response.status === 200 || response.status === 206) return response;
+        if (isSuccess(response)) return response;
         await response.body.discard();
         failures.push(`${redactUrl(url)} answered with status ${response.status}`);
       } catch (error) {
@@ -62,6 +62,11 @@ export async function getForeignLayer(
         : 'the layer may not be distributed with the image: ask its maker for another place',
     },
   );
+}
+
+/** Whether the answer is bytes of the blob: all of them, or the range that was asked for. */
+export function isSuccess({ status }: HttpResponse): boolean {
+  return status === 200 || status === 206;
 }
 
 /** Reads such layers for a source that has no registry. Nothing is connected to before the first read. */

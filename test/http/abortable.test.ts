@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { abortable } from '../../src/read/abortable.js';
+import { abortable } from '../../src/http/abortable.js';
 
 const turn = () => new Promise((resolve) => setTimeout(resolve, 20));
 
