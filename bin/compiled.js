@@ -102,7 +102,11 @@ function write(path, { script, identity, modules }) {
     fs.writeFileSync(temporary, bytes, { flag: 'wx', mode: 0o600 });
     fs.renameSync(temporary, path);
   } catch {
-    fs.rmSync(temporary, { force: true });
+    try {
+      fs.rmSync(temporary, { force: true });
+    } catch {
+      // Where nobody may look there is nothing to take away.
+    }
   }
 }
 

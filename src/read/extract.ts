@@ -137,7 +137,11 @@ function openUp(path: Buffer): void {
     const { code } = ((error as ClipError).cause ?? {}) as NodeJS.ErrnoException;
     if (code !== 'EACCES' || !fs.lstatSync(path).isDirectory()) throw error;
     // Its own mode forbids to open it, so that only its path is left.
-    fs.chmodSync(path, PRIVATE);
+    try {
+      fs.chmodSync(path, PRIVATE);
+    } catch (refused) {
+      throw fsError(refused, path);
+    }
   }
 }
 

@@ -123,10 +123,12 @@ function octal(block: Buffer, at: number, digits: number, value: number): void {
 
 /** Too large for octal, it is written in base 256: no PAX record for it is read by GNU tar and Go. */
 function deviceNumber(block: Buffer, at: number, value: number): void {
-  if (value <= MAX_7) octal(block, at, 7, value);
+  if (value <= MAX_7) octal(block, at, 7, clamp(value, MAX_7));
   else {
+    // 53 bits at most, where Node writes 48 at once.
     block[at] = 0x80;
-    block.writeUIntBE(value, at + 2, 6);
+    block[at + 1] = Math.floor(value / 2 ** 48);
+    block.writeUIntBE(value % 2 ** 48, at + 2, 6);
   }
 }
 

@@ -75,11 +75,14 @@ test('NODE_DISABLE_COMPILE_CACHE, a command that fails, and a home that takes no
   });
   assert.equal(failing.status, 3);
   assert.deepEqual(kept(), []);
-  const nowhere = await clip(['--version'], {
-    cacheDir: home,
-    env: { ...env, HOME: '/proc/nowhere', NODE_DISABLE_COMPILE_CACHE: '' },
-  });
-  assert.equal(nowhere.status, 0, nowhere.stderr);
+  for (const HOME of ['/proc/nowhere', join(root, 'package.json')]) {
+    const nowhere = await clip(['--version'], {
+      cacheDir: home,
+      env: { ...env, HOME, NODE_DISABLE_COMPILE_CACHE: '' },
+    });
+    assert.equal(nowhere.status, 0, nowhere.stderr);
+    assert.equal(nowhere.stderr, '');
+  }
 });
 
 test('a run that goes further than the one before is kept in its place', async (t) => {

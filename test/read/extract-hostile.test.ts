@@ -34,6 +34,14 @@ async function world(t: TestContext, ...layers: Buffer[]): Promise<World> {
   return { dir, target, victims, layout };
 }
 
+/** How to run a program as nobody, where that can be: for root, and where others may read the checkout and this Node. */
+function asNobody(): { uid: number; gid: number } | undefined {
+  const nobody = { uid: 65534, gid: 65534 };
+  const program = [join(root, 'bin/clip.js'), '--version'];
+  const runs = process.getuid?.() === 0 && spawnSync(process.execPath, program, nobody).status === 0;
+  return runs ? nobody : undefined;
+}
+
 /** A hang is a failure too. */
 async function extractInto({ dir, target, layout }: World): Promise<Run> {
   return clip(['extract', `oci:${layout}`, '-C', target], { cacheDir: join(dir, 'cache'), timeout: 20_000 });
@@ -205,11 +213,8 @@ test('folders that nobody may enter get their content first and their mode last'
   );
   fs.chmodSync(at.dir, 0o777);
   fs.chmodSync(at.target, 0o777);
-  // As nobody, where that can be (root, and a checkout and a node that others may read): for root no folder is closed.
-  const other = { uid: 65534, gid: 65534 };
-  const program = [join(root, 'bin/clip.js'), '--version'];
-  const possible = process.getuid?.() === 0 && spawnSync(process.execPath, program, other).status === 0;
-  const nobody = possible ? other : {};
+  // For root no folder is closed.
+  const nobody = asNobody();
   const cacheDir = join(at.dir, 'cache');
   // The second time the folders are there, and closed to whoever made them.
   for (const _ of ['first', 'second']) {
@@ -217,10 +222,26 @@ test('folders that nobody may enter get their content first and their mode last'
     assert.equal(run.status, 0, run.stderr);
     assert.equal(fs.statSync(join(at.target, 'closed')).mode & 0o7777, 0);
   }
-  if (possible) {
+  if (nobody) {
     assert.equal(fs.statSync(join(at.target, 'closed/deeper')).mode & 0o7777, 0o100);
     assert.equal(fs.statSync(join(at.target, 'closed/deeper/file')).uid, 65534);
   }
+});
+
+test('a folder that is closed to us and belongs to somebody else is an error that names it', async (t) => {
+  const nobody = asNobody();
+  if (!nobody) return t.skip('only as root, in a checkout that others may read');
+  const at = await world(t, tar(folder('closed/', 0), member({ name: 'closed/file' }, 'x')));
+  fs.chmodSync(at.dir, 0o777);
+  fs.chmodSync(at.target, 0o777);
+  fs.mkdirSync(join(at.target, 'closed'), 0);
+  fs.chmodSync(join(at.target, 'closed'), 0);
+  const run = await clip(['extract', `oci:${at.layout}`, '-C', at.target], {
+    cacheDir: join(at.dir, 'cache'),
+    ...nobody,
+  });
+  assert.equal(run.status, 1);
+  assert.match(run.stderr, /cannot write .*\/closed: operation not permitted \(IO\)\nhint: /);
 });
 
 test('a folder in use keeps its own mode, time and owner; an empty one becomes the root', async (t) => {

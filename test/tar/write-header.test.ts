@@ -4,6 +4,7 @@ import test from 'node:test';
 import fc from 'fast-check';
 import { extract as tarStreamExtract } from 'tar-stream';
 import type { ByteString } from '../../src/bytes.js';
+import { readNumber } from '../../src/tar/number.js';
 import { encodeTarHeader, paddingOf, type TarMember } from '../../src/tar/write-header.js';
 import type { Entry, EntryType } from '../../src/tree/entry.js';
 import { entryOf } from '../support/entries.js';
@@ -96,6 +97,15 @@ test('sizes of 8 GiB and more, without the data', () => {
     const record = header.toString('latin1').match(/\d+ size=(\d+)\n/)?.[1];
     assert.equal(record, size < 8 ** 11 ? undefined : String(size));
     assert.equal(header.length, size < 8 ** 11 ? 512 : 1536);
+  }
+});
+
+test('device numbers that an index can have are written so that they are read back, or as 0', () => {
+  for (const dev of [2_097_151, 2_097_152, 2 ** 32 - 1, 2 ** 48 - 1, 2 ** 48, 2 ** 53 - 1, -1]) {
+    const header = encodeTarHeader(memberOf({ path: 'dev', type: 'char', devMajor: dev, devMinor: dev }));
+    assert.equal(header.length, 512);
+    const read = [readNumber(header, 329, 8), readNumber(header, 337, 8)];
+    assert.deepEqual(read, dev < 0 ? [0, 0] : [dev, dev]);
   }
 });
 
