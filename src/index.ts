@@ -19,6 +19,7 @@ export type { ImageReader, ReadRange } from './read/reader.js';
 export { createReceipt, type Receipt, type ReceiptFields } from './read/receipt.js';
 export { ImageDirent, ImageStats } from './read/stats.js';
 export type { Strategy } from './read/strategy.js';
-export { type Entry, type EntryType, type Extent, extentsOf } from './tree/entry.js';
+export { type Entry, type EntryType, extentsOf } from './tree/entry.js';
+export type { Extent, ExtentList, Extents } from './tree/extents.js';
 export type { Node } from './tree/node.js';
 export { resolvePath } from './tree/resolve.js';

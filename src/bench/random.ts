@@ -16,9 +16,9 @@ export function createRandom(seed: number): () => number {
  * The first `count` of a Fisher–Yates shuffle of `items`, round again when `count` is more than there are. `items` is not
  * changed and must not be empty.
  */
-export function choose<T>(items: readonly T[], count: number, seed: number): T[] {
+export function choose<T>(items: ArrayLike<T> & Iterable<T>, count: number, seed: number): T[] {
   const random = createRandom(seed);
-  const shuffled = [...items];
+  const shuffled = Array.from(items);
   const distinct = Math.min(count, items.length);
   for (let i = 0; i < distinct; i++) {
     const j = i + Math.floor((random() / 2 ** 32) * (shuffled.length - i));

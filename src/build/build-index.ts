@@ -1,13 +1,12 @@
+import { bufferSource } from '../format/buffer-source.js';
 import { encodeImage } from '../format/image-encoder.js';
-import type { ByteSource } from '../format/image-index.js';
 import { openLayerSection } from '../format/layer-section.js';
 import type { Observer } from '../observer.js';
 import type { Descriptor } from '../oci/descriptor.js';
 import type { ResolvedImage } from '../source/resolve-image.js';
 import type { ImageSource } from '../source/source.js';
-import type { MergeEntry } from '../tree/entry.js';
-import { mergeLayers } from '../tree/merge.js';
 import { inParallel } from './in-parallel.js';
+import { mergeSections } from './merge-sections.js';
 import { scanLayer } from './scan-layer.js';
 import { createScanPool } from './scan-pool.js';
 
@@ -57,13 +56,12 @@ export async function buildIndex(
   const { spacing, sourceHint } = options;
   const { sections, origins } = await layerSections(source, image, options);
   const layers = image.layers.map(({ digest, mediaType }) => ({ section: sections.get(digest)!, mediaType }));
-  const entries = new Map<string, MergeEntry[]>();
-  for (const [digest, section] of sections) {
-    entries.set(digest, await (await openLayerSection(bufferSource(section))).mergeEntries());
-  }
   const chunks = encodeImage({
     layers,
-    nodes: mergeLayers(image.layers.map(({ digest }) => entries.get(digest)!)),
+    nodes: await mergeSections(
+      image.layers.map(({ digest }) => digest),
+      sections,
+    ),
     manifest: image.manifest,
     manifestMediaType: image.manifestMediaType,
     config: image.config,
@@ -144,12 +142,4 @@ async function reusable(
   } catch {
     return undefined;
   }
-}
-
-export function bufferSource(bytes: Uint8Array): ByteSource {
-  return {
-    size: bytes.length,
-    read: async (offset, length) => bytes.subarray(offset, offset + length),
-    close: async () => {},
-  };
 }

@@ -49,7 +49,7 @@ export function guardIndex(index: ImageIndex, onCorrupt: () => Promise<void>): I
     },
     describe: () => watched(index.describe()),
     lookup: (path) => watched(index.lookup(path)),
-    children: (path) => watched(index.children(path)),
+    children: (path) => watchedAll(index.children(path)),
     walk: (path) => watchedAll(index.walk(path)),
     paths: (path) => watchedAll(index.paths(path)),
     spans: (layer, offset, length) => watched(index.spans(layer, offset, length)),

@@ -1,12 +1,14 @@
 import { ClipError, EXIT } from '../errors.js';
 import type { ImageReader } from '../read/reader.js';
-import { extentsOf } from '../tree/entry.js';
+import { extraBytes, storedBytes } from '../tree/entry.js';
 import type { Node } from '../tree/node.js';
 import type { VerifyOptions } from './verify-image.js';
 import type { Findings } from './verify-report.js';
 
 /** Files that are read together; where one of them fails each is read alone, to tell which. */
 const TOGETHER = 2048;
+/** Bytes of their names, attributes and extents, but for the last batch. */
+const TOGETHER_EXTRAS = 8 << 20;
 
 /** Reads every file once, each under the first of its names. */
 export async function checkFiles(
@@ -17,6 +19,7 @@ export async function checkFiles(
   const read = { files: 0, bytes: 0 };
   const total = reader.index.layers.reduce((sum, layer) => sum + layer.uncompressedSize, 0);
   let batch: Node[] = [];
+  let extras = 0;
   let done = 0;
   /** Layers whose bytes cannot be had at all: told once. */
   const absent = new Set<number>();
@@ -25,6 +28,7 @@ export async function checkFiles(
   async function flush(): Promise<void> {
     const nodes = batch.filter((node) => !absent.has(node.layer));
     batch = [];
+    extras = 0;
     try {
       for await (const { bytes, last } of await reader.readFiles(nodes, cancel)) {
         if (last) read.files++;
@@ -34,7 +38,7 @@ export async function checkFiles(
       signal?.throwIfAborted();
       for (const node of nodes) await readAlone(node);
     }
-    for (const node of nodes) done += storedBytes(node);
+    for (const node of nodes) done += storedBytes(node.entry);
     observer.emit({ type: 'progress', task: 'reading files', done, total, unit: 'bytes' });
   }
 
@@ -58,8 +62,9 @@ export async function checkFiles(
         if (node.entry.type !== 'file' || seen.has(node.inode)) continue;
         if (node.nlink > 1) seen.add(node.inode);
         batch.push(node);
+        extras += extraBytes(node.entry);
       }
-      if (batch.length >= TOGETHER) await flush();
+      if (batch.length >= TOGETHER || extras >= TOGETHER_EXTRAS) await flush();
     }
     await flush();
   } catch (error) {
@@ -67,8 +72,4 @@ export async function checkFiles(
   }
   observer.emit({ type: 'progress', task: 'reading files', done: total, total, unit: 'bytes' });
   return read;
-}
-
-function storedBytes(node: Node): number {
-  return extentsOf(node.entry).reduce((sum, extent) => sum + extent.length, 0);
 }

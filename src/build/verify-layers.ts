@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { escapeName } from '../escape.js';
+import { bufferSource } from '../format/buffer-source.js';
 import { type OpenedLayerSection, openLayerSection } from '../format/layer-section.js';
-import { bufferSource } from './build-index.js';
 import { scanLayer } from './scan-layer.js';
 import { createScanPool } from './scan-pool.js';
 import type { NamedLayer } from './verify-documents.js';
@@ -74,13 +74,17 @@ async function differentEntry(
   claimed: OpenedLayerSection,
   actual: OpenedLayerSection,
 ): Promise<string | undefined> {
-  const claims = await claimed.entries();
-  const truths = await actual.entries();
-  for (let i = 0; i < Math.max(claims.length, truths.length); i++) {
-    const entry = claims[i] ?? truths[i]!;
-    if (!isDeepStrictEqual(claims[i], truths[i])) return `it differs first at /${escapeName(entry.path)}`;
+  const truths = each(actual.entries());
+  for await (const claim of each(claimed.entries())) {
+    const { value: truth } = await truths.next();
+    if (!isDeepStrictEqual(claim, truth)) return `it differs first at /${escapeName(claim.path)}`;
   }
-  return undefined;
+  const missing = await truths.next();
+  return missing.done ? undefined : `it differs first at /${escapeName(missing.value.path)}`;
+}
+
+async function* each<T>(batches: AsyncIterable<T[]>): AsyncGenerator<T, void, undefined> {
+  for await (const batch of batches) yield* batch;
 }
 
 async function differentSpan(

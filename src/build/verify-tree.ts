@@ -1,13 +1,12 @@
 import { isDeepStrictEqual } from 'node:util';
 import { escapeName } from '../escape.js';
+import { bufferSource } from '../format/buffer-source.js';
 import { encodeImage } from '../format/image-encoder.js';
 import type { ImageIndex } from '../format/image-index.js';
-import { openLayerSection } from '../format/layer-section.js';
 import { openIndex } from '../format/open-index.js';
-import { comparePaths, type MergeEntry } from '../tree/entry.js';
-import { mergeLayers } from '../tree/merge.js';
+import { comparePaths } from '../tree/entry.js';
 import type { Node } from '../tree/node.js';
-import { bufferSource } from './build-index.js';
+import { mergeSections } from './merge-sections.js';
 import type { Checking } from './verify-image.js';
 
 /** Merges the index's own layers once more: the index that they make must be this one, to the byte. */
@@ -24,17 +23,16 @@ export async function checkTree({ index, description, findings }: Checking): Pro
 
 async function rebuild(index: ImageIndex, description: Checking['description']): Promise<ImageIndex> {
   const { manifest, manifestMediaType, config, platform, spacing } = description;
-  const known = new Map<string, { section: Uint8Array; entries: MergeEntry[] }>();
+  const sections = new Map<string, Uint8Array>();
   for (const [i, { digest }] of index.layers.entries()) {
-    if (known.has(digest)) continue;
-    const section = await index.layerSection(i);
-    const { mergeEntries } = await openLayerSection(bufferSource(section));
-    known.set(digest, { section, entries: await mergeEntries() });
+    if (!sections.has(digest)) sections.set(digest, await index.layerSection(i));
   }
-  const of = (digest: string) => known.get(digest)!;
   const chunks = encodeImage({
-    layers: index.layers.map(({ digest, mediaType }) => ({ section: of(digest).section, mediaType })),
-    nodes: mergeLayers(index.layers.map(({ digest }) => of(digest).entries)),
+    layers: index.layers.map(({ digest, mediaType }) => ({ section: sections.get(digest)!, mediaType })),
+    nodes: await mergeSections(
+      index.layers.map(({ digest }) => digest),
+      sections,
+    ),
     manifest,
     manifestMediaType,
     config,

@@ -1,13 +1,16 @@
 import type { ByteString } from '../bytes.js';
-import type { Entry, EntryType, Extent, MergeEntry } from '../tree/entry.js';
+import type { Entry, EntryType, MergeEntry } from '../tree/entry.js';
+import type { Extents } from '../tree/extents.js';
 import { ByteReader } from './byte-reader.js';
 import { readChoices } from './choices.js';
 import { blocksToNext, ENTRY_TYPES, TAR_BLOCK } from './entry-columns.js';
-import { MAX_EXTRAS, MAX_OWNER_NAME, MAX_PATH } from './limits.js';
+import { MAX_DEVICE, MAX_EXTRAS, MAX_OWNER_NAME, MAX_PATH } from './limits.js';
 import { readPaths } from './paths.js';
 
 /** One block of a layer's entries, decoded into columns; `row` is the entry's place in the block. */
 export interface EntryBlock {
+  /** Ordinal of its first entry in the layer. */
+  readonly first: number;
   readonly count: number;
   readonly paths: readonly ByteString[];
   typeOf(row: number): EntryType;
@@ -15,8 +18,8 @@ export interface EntryBlock {
   xattrsAt(row: number): Place | undefined;
   /** Where the row's record in the stream `extents` lies, if any. */
   extentsAt(row: number): Place | undefined;
-  /** Attribute sets decoded so far, by the object that `xattrsAt` returns; filled by who decodes them. */
-  readonly xattrSets: Map<Place, Entry['xattrs']>;
+  /** Where all of the block's records in that stream lie, one behind the other. */
+  allExtentsAt(): Place;
   mergeEntry(row: number): MergeEntry;
   /** The entry; `extras` are what the two places above lead to. */
   entry(row: number, extras?: EntryExtras): Entry;
@@ -30,7 +33,7 @@ export interface Place {
 
 export interface EntryExtras {
   xattrs?: Entry['xattrs'] | undefined;
-  extents?: readonly Extent[] | undefined;
+  extents?: Extents | undefined;
 }
 
 interface Owner {
@@ -46,13 +49,14 @@ const NO_XATTRS: Entry['xattrs'] = [];
 const NO_BYTES = '' as ByteString;
 
 /**
- * Decodes a block of `count` entries of a layer with `uncompressedSize` bytes. Every field is checked: the paths here, the other
+ * Decodes a block of `count` entries from number `first` on, of a layer with `uncompressedSize` bytes. Every field is checked: the paths here, the other
  * columns when one of them is first asked for, since most blocks that a lookup passes through are searched for a path alone.
  */
 export function decodeEntries(
   bytes: Uint8Array,
-  { count, uncompressedSize, where }: { count: number; uncompressedSize: number; where: string },
+  of: { first: number; count: number; uncompressedSize: number; where: string },
 ): EntryBlock {
+  const { first, count, uncompressedSize, where } = of;
   const reader = new ByteReader(bytes, where);
   // Each entry takes at least a byte in either of the first two columns, so the arrays below are bounded by the block.
   if (count * 2 > bytes.length) reader.fail(`${count} entries announced`);
@@ -67,6 +71,7 @@ export function decodeEntries(
   };
 
   return {
+    first,
     count,
     paths,
     typeOf: (row) => {
@@ -77,8 +82,8 @@ export function decodeEntries(
       const { xattrs } = all();
       return xattrs?.values[xattrs.rows[row]!];
     },
-    extentsAt: (row) => all().sparse.get(row),
-    xattrSets: new Map(),
+    extentsAt: (row) => all().sparse.rows.get(row),
+    allExtentsAt: () => all().sparse.all,
     mergeEntry(row) {
       const { owners, owner, links, positions } = all();
       return {
@@ -124,7 +129,7 @@ interface Columns {
   links: ReadonlyMap<number, ByteString>;
   devices: ReturnType<typeof readDevices>;
   xattrs: ReturnType<typeof readXattrPlaces>;
-  sparse: ReadonlyMap<number, Place>;
+  sparse: SparseRows;
   positions: Float64Array;
 }
 
@@ -145,10 +150,10 @@ function readColumns(reader: ByteReader, paths: readonly ByteString[], uncompres
   const xattrs = readXattrPlaces(reader, count);
   const sparse = readSparse(reader, count);
   reader.done();
-  for (const row of sparse.keys()) {
+  for (const row of sparse.rows.keys()) {
     if (owners[owner[row]!]!.type !== 'file') reader.fail('extents of what is not a file');
   }
-  const positions = placeAll({ reader, ranks, places, sizes, sparse, uncompressedSize });
+  const positions = placeAll({ reader, ranks, places, sizes, sparse: sparse.rows, uncompressedSize });
   for (let row = 1; row < count; row++) {
     const twice = paths[row] === paths[row - 1];
     if (twice && positions[row]! < positions[row - 1]!) reader.fail('entries of one path are not in order');
@@ -271,9 +276,15 @@ function readDevices(reader: ByteReader, owners: readonly Owner[], owner: Uint16
   if (!owners.some(({ type }) => type === 'char' || type === 'block')) return devices;
   for (let row = 0; row < owner.length; row++) {
     const { type } = owners[owner[row]!]!;
-    if (type === 'char' || type === 'block') devices.set(row, [reader.svarint(), reader.svarint()]);
+    if (type === 'char' || type === 'block') devices.set(row, [readDevice(reader), readDevice(reader)]);
   }
   return devices;
+}
+
+function readDevice(reader: ByteReader): number {
+  const number = reader.svarint();
+  if (!(number >= 0 && number <= MAX_DEVICE)) reader.fail(`device number ${number}`);
+  return number;
 }
 
 function readXattrPlaces(reader: ByteReader, count: number) {
@@ -289,18 +300,23 @@ function readXattrPlaces(reader: ByteReader, count: number) {
   return { values, rows: readChoices(reader, count, valueCount) };
 }
 
-function readSparse(reader: ByteReader, count: number): Map<number, Place> {
-  const sparse = new Map<number, Place>();
+interface SparseRows {
+  rows: Map<number, Place>;
+  all: Place;
+}
+
+function readSparse(reader: ByteReader, count: number): SparseRows {
+  const rows = new Map<number, Place>();
   const sparseCount = reader.count(2, 'number of sparse files');
-  if (sparseCount === 0) return sparse;
+  if (sparseCount === 0) return { rows, all: { offset: 0, length: 0 } };
   const begin = reader.varint();
   let total = 0;
   let next = 0;
   for (let i = 0; i < sparseCount; i++) {
     next += reader.upTo(count - 1 - next, 'row of a sparse file');
     const length = reader.upTo(MAX_EXTRAS - total, 'bytes of extents');
-    sparse.set(next++, { offset: begin + total, length });
+    rows.set(next++, { offset: begin + total, length });
     total += length;
   }
-  return sparse;
+  return { rows, all: { offset: begin, length: total } };
 }

@@ -10,7 +10,10 @@ import {
   MAX_BLOCK,
   MAX_BLOCK_ITEMS,
   MAX_BLOCK_PATHS,
+  MAX_DEVICE,
+  MAX_ENTRIES,
   MAX_EXTRAS,
+  MAX_LAYER_NAMES,
   MAX_OWNER_NAME,
   MAX_PATH,
 } from './limits.js';
@@ -38,10 +41,14 @@ export function encodeEntries(entries: readonly Entry[], uncompressedSize: numbe
     addBlock(start, middle);
     addBlock(middle, end);
   };
+  if (entries.length > MAX_ENTRIES) throw beyondLimit(`a layer has ${entries.length} entries`);
+  let names = 0;
   let start = 0;
   let fill = new Fill();
   entries.forEach((entry, i) => {
     checkEntry(entry, entries[i - 1], uncompressedSize);
+    names += entry.path.length + entry.link.length;
+    if (names > MAX_LAYER_NAMES) throw beyondLimit(`a layer has over ${MAX_LAYER_NAMES} bytes of names`);
     const own = extras.add(entry);
     if (own) places.set(entry, own);
     fill.add(entry, entries[i - 1], own);
@@ -101,6 +108,9 @@ function checkEntry(entry: Entry, before: Entry | undefined, uncompressedSize: n
   check(entry.mtimeNanos >= 0 && entry.mtimeNanos < 1e9, `nanoseconds ${entry.mtimeNanos}`);
   check(entry.type === 'file' || (entry.size === 0 && !entry.extents), `${entry.type} with data`);
   check(isLink(entry) || entry.link === '', `${entry.type} with a link target`);
+  for (const number of [entry.devMajor, entry.devMinor]) {
+    check(Number.isInteger(number) && number >= 0 && number <= MAX_DEVICE, `device number ${number}`);
+  }
   const data = entry.type === 'file' && !entry.extents ? entry.size : 0;
   check(entry.position + data <= uncompressedSize, `entry at ${entry.position} beyond the layer's end`);
   for (const extent of entry.extents ?? []) {

@@ -1,4 +1,5 @@
-import type { Entry, Extent } from '../tree/entry.js';
+import type { Entry } from '../tree/entry.js';
+import { Extents } from '../tree/extents.js';
 import { ByteReader } from './byte-reader.js';
 
 /** Decodes a record of extended attributes: names in ascending byte order, each with its value. */
@@ -19,10 +20,10 @@ export function decodeXattrs(record: Uint8Array, where: string): Entry['xattrs']
 export function decodeExtents(
   record: Uint8Array,
   { position, size, uncompressedSize, where }: ExtentBounds,
-): Extent[] {
+): Extents {
   const reader = new ByteReader(record, where);
   const count = reader.count(3, 'number of extents');
-  const extents: Extent[] = [];
+  const numbers = new Float64Array(count * 3);
   let logical = 0;
   let offset = position;
   for (let i = 0; i < count; i++) {
@@ -31,12 +32,12 @@ export function decodeExtents(
     offset += reader.svarint();
     if (logical + length > size) reader.fail('an extent reaches beyond its file');
     if (offset < 0 || offset + length > uncompressedSize) reader.fail('an extent reaches beyond the layer');
-    extents.push({ logical, offset, length });
+    numbers.set([logical, offset, length], i * 3);
     logical += length;
     offset += length;
   }
   reader.done();
-  return extents;
+  return new Extents(numbers);
 }
 
 export interface ExtentBounds {

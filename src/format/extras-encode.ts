@@ -1,7 +1,8 @@
 import type { Entry } from '../tree/entry.js';
+import type { Extents } from '../tree/extents.js';
 import { ByteWriter } from './byte-writer.js';
 import { beyondLimit, check } from './corrupt.js';
-import { MAX_EXTRAS } from './limits.js';
+import { MAX_EXTRAS, MAX_LAYER_EXTENTS, MAX_LAYER_XATTRS } from './limits.js';
 
 /** Bytes [offset, offset + length) of the stream `xattrs` or `extents`. */
 export interface Place {
@@ -30,7 +31,7 @@ export class ExtrasWriter {
     if (entry.xattrs.length === 0 && !entry.extents) return undefined;
     return {
       xattrs: entry.xattrs.length > 0 ? this.#addXattrs(entry.xattrs) : undefined,
-      extents: entry.extents ? this.#addExtents(entry) : undefined,
+      extents: entry.extents && this.#addExtents(entry, entry.extents),
     };
   }
 
@@ -50,12 +51,12 @@ export class ExtrasWriter {
     const key = record.view().toString('latin1');
     const known = this.#known.get(key);
     if (known) return known;
-    const place = this.#append(this.xattrs, 'extended attributes');
+    const place = this.#append(this.xattrs, { most: MAX_LAYER_XATTRS, what: 'extended attributes' });
     this.#known.set(key, place);
     return place;
   }
 
-  #addExtents({ position, size, extents = [] }: Entry): Place {
+  #addExtents({ position, size }: Entry, extents: Extents): Place {
     const record = this.#record;
     record.clear();
     record.varint(extents.length);
@@ -70,12 +71,13 @@ export class ExtrasWriter {
       offset = extent.offset + extent.length;
     }
     check(logical <= size, 'extents reach beyond the file');
-    return this.#append(this.extents, 'extents');
+    return this.#append(this.extents, { most: MAX_LAYER_EXTENTS, what: 'extents' });
   }
 
-  #append(stream: ByteWriter, what: string): Place {
+  #append(stream: ByteWriter, { most, what }: { most: number; what: string }): Place {
     const record = this.#record.view();
     if (record.length > MAX_EXTRAS) throw beyondLimit(`an entry has ${record.length} bytes of ${what}`);
+    if (stream.length + record.length > most) throw beyondLimit(`a layer has over ${most} bytes of ${what}`);
     const place = { offset: stream.length, length: record.length };
     stream.bytes(record);
     return place;

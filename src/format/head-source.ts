@@ -43,12 +43,3 @@ export class HeadSource implements ByteSource {
     return bytes;
   }
 }
-
-/** A source over bytes in memory. */
-export function bufferSource(bytes: Uint8Array): ByteSource {
-  return {
-    size: bytes.length,
-    read: (offset, length) => Promise.resolve(bytes.subarray(offset, offset + length)),
-    close: () => Promise.resolve(),
-  };
-}

@@ -38,9 +38,12 @@ export interface ImageIndex extends TreeLookup {
   /** Names in the merged tree, the root not counted. */
   readonly nodeCount: number;
   lookup(path: ByteString): Promise<Node | undefined>;
-  /** Immediate children of a directory, in canonical order; empty when there are none or it is no directory. */
-  children(path: ByteString): Promise<Node[]>;
-  /** The node at `path` and all below it, in canonical order, in batches. The root node itself is included for ''. */
+  /**
+   * Immediate children of a directory, in canonical order, in batches of at most 512, some of them empty; none when there are none or it
+   * is no directory.
+   */
+  children(path: ByteString): AsyncIterable<Node[]>;
+  /** The node at `path` and all below it, in canonical order, in batches as `children`. The root node itself is included for ''. */
   walk(path: ByteString): AsyncIterable<Node[]>;
   /** The paths of the same nodes, in half the time. */
   paths(path: ByteString): AsyncIterable<ByteString[]>;

@@ -7,23 +7,51 @@ import { decodeEntries, type EntryBlock, type Place } from './entries-decode.js'
 import { decodeExtents, decodeXattrs } from './extras-decode.js';
 import type { ByteSource } from './image-index.js';
 import { type LayerFacts, readLayerFacts } from './layer-info.js';
+import { MAX_LAYER_EXTENTS, MAX_LAYER_NAMES, MAX_LAYER_XATTRS } from './limits.js';
 import type { LayerInfo, Span, SpanContext } from './model.js';
+import { RecordOrder } from './record-order.js';
 import { blockOfItem, blockOfKey, SECTION_TYPE, STREAM } from './section.js';
 import { readSectionHead, SectionReader } from './section-reader.js';
 import { decodeSpans, type SpanBlock } from './spans-decode.js';
 import { readContext } from './window-record.js';
+import { XattrSets } from './xattr-sets.js';
+
+/** What the layers of one index share, so that it is bounded for all of them together. */
+export interface LayerMemory {
+  xattrSets: XattrSets;
+  /** Layers that hold on to the block that was read last, the one that was read longest ago first. */
+  recent: Set<LayerSection>;
+}
+
+export function createLayerMemory(): LayerMemory {
+  return { xattrSets: new XattrSets(), recent: new Set() };
+}
+
+/** Layers whose last block is at hand. Container engines take no more than 127 layers, an index that somebody made thousands. */
+export const LAYERS_AT_HAND = 128;
 
 /** A layer's section, read on demand. */
 export class LayerSection {
   readonly facts: LayerFacts;
   readonly section: SectionReader;
-  #last: { first: number; block: EntryBlock } | undefined;
+  readonly #memory: LayerMemory;
+  readonly #extentOrder = new RecordOrder();
+  #last: EntryBlock | undefined;
 
-  constructor(section: SectionReader) {
+  constructor(section: SectionReader, memory: LayerMemory) {
     const { head, where } = section;
     if (head.type !== SECTION_TYPE.layer) throw corruptIndex(where, `type ${head.type} is no layer`);
     this.facts = readLayerFacts(head.info, head.minor, where);
     this.section = section;
+    this.#memory = memory;
+    for (const [id, most] of [
+      [STREAM.xattrs, MAX_LAYER_XATTRS],
+      [STREAM.extents, MAX_LAYER_EXTENTS],
+    ] as const) {
+      const stream = section.stream(id);
+      const bytes = stream ? stream.firstByte[stream.count]! : 0;
+      if (bytes > most) throw corruptIndex(where, `${bytes} bytes in stream ${id}, over ${most}`);
+    }
     const { entryCount, spanCount, uncompressedSize } = this.facts;
     for (const [id, count] of [
       [STREAM.entries, entryCount],
@@ -43,12 +71,10 @@ export class LayerSection {
     return this.section.where;
   }
 
-  /** The block that holds an entry, and the ordinal of the block's first entry. */
-  entryBlock(
-    ordinal: number,
-  ): { first: number; block: EntryBlock } | Promise<{ first: number; block: EntryBlock }> {
+  /** The block that holds an entry. */
+  entryBlock(ordinal: number): EntryBlock | Promise<EntryBlock> {
     const last = this.#last;
-    if (last && ordinal >= last.first && ordinal < last.first + last.block.count) return last;
+    if (last && ordinal >= last.first && ordinal < last.first + last.count) return last;
     const stream = this.section.stream(STREAM.entries);
     const index = stream ? blockOfItem(stream, ordinal) : -1;
     if (!stream || index < 0) throw corruptIndex(this.where, `there is no entry ${ordinal}`);
@@ -56,55 +82,79 @@ export class LayerSection {
     const count = stream.firstItem[index + 1]! - first;
     const { uncompressedSize } = this.facts;
     const block = this.section.block(STREAM.entries, index, (bytes, { where }) =>
-      decodeEntries(bytes, { count, uncompressedSize, where }),
+      decodeEntries(bytes, { first, count, uncompressedSize, where }),
     );
-    const found = (decoded: EntryBlock) => {
-      this.#last = { first, block: decoded };
-      return this.#last;
-    };
-    return block instanceof Promise ? block.then(found) : found(block);
+    return block instanceof Promise ? block.then((decoded) => this.#atHand(decoded)) : this.#atHand(block);
+  }
+
+  #atHand(block: EntryBlock): EntryBlock {
+    this.#last = block;
+    const { recent } = this.#memory;
+    recent.delete(this);
+    recent.add(this);
+    if (recent.size > LAYERS_AT_HAND) {
+      const [oldest] = recent;
+      oldest!.#last = undefined;
+      recent.delete(oldest!);
+    }
+    return block;
   }
 
   path(ordinal: number): ByteString | Promise<ByteString> {
     const found = this.entryBlock(ordinal);
-    if (found instanceof Promise) return found.then(({ first, block }) => block.paths[ordinal - first]!);
-    return found.block.paths[ordinal - found.first]!;
+    if (found instanceof Promise) return found.then(({ first, paths }) => paths[ordinal - first]!);
+    return found.paths[ordinal - found.first]!;
   }
 
   /** The entry with its attributes and extents. */
   entry(ordinal: number): Entry | Promise<Entry> {
     const found = this.entryBlock(ordinal);
     if (found instanceof Promise)
-      return found.then(({ first, block }) => this.#materialise(block, ordinal - first));
-    return this.#materialise(found.block, ordinal - found.first);
+      return found.then((block) => this.#materialise(block, ordinal - block.first));
+    return this.#materialise(found, ordinal - found.first);
   }
 
-  /** All entries, in order; also checks the order from block to block, which reading on demand cannot. */
-  entries(): Promise<Entry[]> {
-    return this.#all((block, row) => this.#materialise(block, row));
-  }
-
-  /** The same, as far as a merge needs them. */
-  mergeEntries(): Promise<MergeEntry[]> {
-    return this.#all((block, row) => block.mergeEntry(row));
-  }
-
-  async #all<E extends MergeEntry>(make: (block: EntryBlock, row: number) => E | Promise<E>): Promise<E[]> {
-    const entries: E[] = [];
-    for (let ordinal = 0; ordinal < this.facts.entryCount; ) {
-      const { block } = await this.entryBlock(ordinal);
+  /** All entries, in order, a batch for each block. */
+  async *entries(): AsyncGenerator<Entry[], void, undefined> {
+    for await (const block of this.#blocks()) {
+      const batch: Entry[] = [];
       for (let row = 0; row < block.count; row++) {
-        const made = make(block, row);
-        entries.push(made instanceof Promise ? await made : made);
+        const made = this.#materialise(block, row);
+        batch.push(made instanceof Promise ? await made : made);
       }
-      const before = entries[ordinal - 1];
-      const order = before ? comparePaths(before.path, entries[ordinal]!.path) : -1;
-      if (order > 0 || (order === 0 && before!.position >= entries[ordinal]!.position)) {
-        throw corruptIndex(this.where, 'blocks of entries are not in order');
+      yield batch;
+    }
+  }
+
+  /** All of them as far as a merge needs them. Throws CORRUPT_INDEX where their names would take more memory than those of any layer. */
+  async mergeEntries(): Promise<MergeEntry[]> {
+    const entries: MergeEntry[] = [];
+    let names = 0;
+    for await (const block of this.#blocks()) {
+      for (let row = 0; row < block.count; row++) {
+        const entry = block.mergeEntry(row);
+        names += entry.path.length + entry.link.length;
+        entries.push(entry);
       }
-      ordinal += block.count;
+      if (names > MAX_LAYER_NAMES) throw corruptIndex(this.where, `over ${MAX_LAYER_NAMES} bytes of names`);
     }
     return entries;
+  }
+
+  /** The blocks of entries; also checks the order from block to block, which reading on demand cannot. */
+  async *#blocks(): AsyncGenerator<EntryBlock, void, undefined> {
+    let before: MergeEntry | undefined;
+    for (let ordinal = 0; ordinal < this.facts.entryCount; ) {
+      const block = await this.entryBlock(ordinal);
+      const first = block.mergeEntry(0);
+      const order = before ? comparePaths(before.path, first.path) : -1;
+      if (order > 0 || (order === 0 && before!.position >= first.position)) {
+        throw corruptIndex(this.where, 'blocks of entries are not in order');
+      }
+      yield block;
+      before = block.mergeEntry(block.count - 1);
+      ordinal += block.count;
+    }
   }
 
   /** Spans that overlap [offset, offset + length) of the uncompressed layer. */
@@ -172,8 +222,11 @@ export class LayerSection {
     places: { xattrs: Place | undefined; extents: Place | undefined },
   ): Promise<Entry> {
     const where = `${this.where}, extras of ${escapeName(block.paths[row]!)}`;
-    const xattrs = places.xattrs && (await this.#xattrs(block, places.xattrs, where));
+    const xattrs = places.xattrs && (await this.#xattrs(places.xattrs, where));
     if (!places.extents) return block.entry(row, { xattrs });
+    if (!this.#extentOrder.admits(block.first, block.allExtentsAt())) {
+      throw corruptIndex(where, 'its extents are those of another block');
+    }
     const { position, size } = block.entry(row);
     const record = await this.section.bytes(STREAM.extents, places.extents.offset, places.extents.length);
     const { uncompressedSize } = this.facts;
@@ -182,12 +235,13 @@ export class LayerSection {
   }
 
   /** Rows that share a set of attributes share the decoded one. */
-  async #xattrs(block: EntryBlock, place: Place, where: string): Promise<Entry['xattrs']> {
-    const known = block.xattrSets.get(place);
+  async #xattrs({ offset, length }: Place, where: string): Promise<Entry['xattrs']> {
+    const { xattrSets } = this.#memory;
+    const key = `${this.where} ${offset} ${length}`;
+    const known = xattrSets.get(key);
     if (known) return known;
-    const record = await this.section.bytes(STREAM.xattrs, place.offset, place.length);
-    const set = decodeXattrs(record, where);
-    block.xattrSets.set(place, set);
+    const set = decodeXattrs(await this.section.bytes(STREAM.xattrs, offset, length), where);
+    xattrSets.put(key, set, length);
     return set;
   }
 }
@@ -208,8 +262,8 @@ function firstEndingAfter(spans: readonly Span[], offset: number): number {
 export interface OpenedLayerSection {
   info: Omit<LayerInfo, 'mediaType'>;
   spacing: number;
-  /** Sorted by (comparePaths, position). */
-  entries(): Promise<Entry[]>;
+  /** Sorted by (comparePaths, position), in batches. */
+  entries(): AsyncIterable<Entry[]>;
   /** The same, as far as a merge needs them. */
   mergeEntries(): Promise<MergeEntry[]>;
   spans(offset: number, length: number): Promise<Span[]>;
@@ -231,6 +285,7 @@ export async function openLayerSection(source: ByteSource): Promise<OpenedLayerS
     throw corruptIndex(where, `it has ${source.size} bytes instead of ${head.length}`);
   const layer = new LayerSection(
     new SectionReader({ head, where, source, offset: 0, cache: new BlockCache(8), number: 0 }),
+    createLayerMemory(),
   );
   const { spacing, ...info } = layer.facts;
   return {

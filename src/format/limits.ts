@@ -22,6 +22,16 @@ export const MAX_PATH = 16_384;
 export const MAX_OWNER_NAME = 1024;
 /** Encoded bytes of the extended attributes that one block of entries points to; as many again of extents. */
 export const MAX_EXTRAS = 1_048_576;
+/** Encoded bytes of the extended attributes of one layer. */
+export const MAX_LAYER_XATTRS = 67_108_864;
+/** Encoded bytes of the extents of one layer. */
+export const MAX_LAYER_EXTENTS = 33_554_432;
+/** Bytes of all paths and link targets of one layer, which a merge holds all at once. */
+export const MAX_LAYER_NAMES = 268_435_456;
+/** Entries of one layer. */
+export const MAX_ENTRIES = 10_000_000;
+/** Largest major or minor number of a device. */
+export const MAX_DEVICE = 0xffff_ffff;
 /** Bytes that DEFLATE can reach back. */
 export const MAX_WINDOW = 32_768;
 /** Bytes of a DEFLATE block's header. */
@@ -40,5 +50,5 @@ export const MAX_HINT = 4096;
 export const MAX_TEXT = 255;
 /** Bytes of the manifest, and of the config. */
 export const MAX_DOCUMENT = 67_108_864;
-/** Entries of one layer, nodes of one image, spans of one layer. */
+/** Nodes of one image, spans of one layer. */
 export const MAX_ITEMS = 0x7fff_ffff;

@@ -1,5 +1,5 @@
 import type { ByteString } from '../bytes.js';
-import { comparePaths, type Entry } from '../tree/entry.js';
+import { comparePaths, type Entry, extraBytes } from '../tree/entry.js';
 import type { Node } from '../tree/node.js';
 import { ByteReader } from './byte-reader.js';
 import { corruptIndex } from './corrupt.js';
@@ -14,6 +14,48 @@ interface Place {
   index: number;
   block: MergeBlock;
   row: number;
+}
+
+/** Nodes or paths of one batch: each may keep a block of paths in memory that nothing else needs. */
+const BATCH = 512;
+/** Bytes of names, attributes and extents of one batch, but for its last node. */
+const BATCH_EXTRAS = 1_048_576;
+
+/** What is handed out together: bounded, whatever the nodes of an index that somebody made refer to. */
+class Batch<T> {
+  #items: T[] = [];
+
+  get isFull(): boolean {
+    return this.#items.length >= BATCH;
+  }
+
+  add(item: T): void {
+    this.#items.push(item);
+  }
+
+  take(): T[] {
+    const items = this.#items;
+    this.#items = [];
+    return items;
+  }
+}
+
+class NodeBatch extends Batch<Node> {
+  #extras = 0;
+
+  override get isFull(): boolean {
+    return super.isFull || this.#extras >= BATCH_EXTRAS;
+  }
+
+  override add(node: Node): void {
+    this.#extras += extraBytes(node.entry);
+    super.add(node);
+  }
+
+  override take(): Node[] {
+    this.#extras = 0;
+    return super.take();
+  }
 }
 
 /** Greater than every path below `path` and less than every other path after it: no byte is as great as its last character. */
@@ -57,24 +99,33 @@ export class MergedTree {
     return this.#node(place);
   }
 
-  async children(path: ByteString): Promise<Node[]> {
+  async *children(path: ByteString): AsyncGenerator<Node[], void, undefined> {
     const prefix = path === '' ? '' : `${path}/`;
-    const children: Node[] = [];
     let place = await this.#seek(prefix);
     if (path === '' && place) place = await this.#next(place);
+    const batch = new NodeBatch();
+    let block = place?.index;
     while (place) {
       const node: Node = await this.#node(place);
       if (!node.path.startsWith(prefix)) break;
       const slash = node.path.indexOf('/', prefix.length);
       // A node without its parent is not what a merge yields; it is passed over as the directory would be.
-      if (slash < 0) children.push(node);
+      if (slash < 0) batch.add(node);
       place = await this.#skip(place, slash < 0 ? node.path : node.path.slice(0, slash));
+      if (place && place.index === block && !batch.isFull) continue;
+      // Also where it is empty, so that who waits may think of something else.
+      yield batch.take();
+      block = place?.index;
     }
-    return children;
+    yield batch.take();
   }
 
   walk(path: ByteString): AsyncGenerator<Node[], void, undefined> {
-    return this.#batches(path, { make: (place) => this.#node(place), pathOf: (node) => node.path });
+    return this.#batches(path, {
+      make: (place) => this.#node(place),
+      pathOf: (node) => node.path,
+      batch: new NodeBatch(),
+    });
   }
 
   /** The same of paths alone, in half the time: no entry is decoded for them. */
@@ -82,33 +133,35 @@ export class MergedTree {
     return this.#batches(path, {
       make: ({ block, row }) => this.#path(block, row),
       pathOf: (found) => found,
+      batch: new Batch<ByteString>(),
     });
   }
 
-  /** What is made of each place at `path` and below it, a batch for each block. */
+  /** What is made of each place at `path` and below it, in batches that end with each block or earlier. */
   async *#batches<T>(
     path: ByteString,
-    { make, pathOf }: { make: (place: Place) => T | Promise<T>; pathOf: (made: T) => ByteString },
+    of: { make: (place: Place) => T | Promise<T>; pathOf: (made: T) => ByteString; batch: Batch<T> },
   ): AsyncGenerator<T[], void, undefined> {
+    const { make, pathOf, batch } = of;
     const end = path === '' ? undefined : endOf(path);
     let place = await this.#seek(path);
     let before: ByteString | undefined;
     while (place) {
       const { index, block } = place;
-      const batch: T[] = [];
       for (let row = place.row; row < block.count; row++) {
         const making = make({ index, block, row });
         const made = making instanceof Promise ? await making : making;
         const at = pathOf(made);
         if (before !== undefined && comparePaths(before, at) >= 0) throw this.#disorder(index);
         if (end !== undefined && comparePaths(at, end) > 0) {
-          if (batch.length > 0) yield batch;
+          yield batch.take();
           return;
         }
         before = at;
-        batch.push(made);
+        batch.add(made);
+        if (batch.isFull) yield batch.take();
       }
-      yield batch;
+      yield batch.take();
       place = index + 1 < this.#merge.count ? await this.#first(index + 1) : undefined;
     }
   }

@@ -6,7 +6,7 @@ import { HeadSource } from './head-source.js';
 import type { ByteSource, ImageDescription, ImageIndex } from './image-index.js';
 import { type ImageFacts, readImageFacts } from './image-info.js';
 import { type LayerFacts, readLayerFacts } from './layer-info.js';
-import { LayerSection } from './layer-section.js';
+import { createLayerMemory, LAYERS_AT_HAND, LayerSection } from './layer-section.js';
 import { MergedTree } from './merged-tree.js';
 import type { LayerInfo } from './model.js';
 import { PREAMBLE_BYTES, SECTION_TYPE, STREAM } from './section.js';
@@ -36,7 +36,8 @@ export async function openIndex(source: ByteSource): Promise<ImageIndex> {
     throw corruptIndex('file', `it has ${file.size} bytes instead of ${body + directory.length}`);
   }
   const { image, number, layers } = readFacts(directory, header.minor);
-  const cache = new BlockCache(CACHED_BLOCKS + 2 * layers.length);
+  const cache = new BlockCache(CACHED_BLOCKS + 2 * Math.min(layers.length, LAYERS_AT_HAND));
+  const memory = createLayerMemory();
   const open = (section: number) => openSection(file, { directory, section, body, cache });
 
   const opened = new Map<number, LayerSection>();
@@ -48,7 +49,7 @@ export async function openIndex(source: ByteSource): Promise<ImageIndex> {
     if (here) return here;
     const loading = open(section)
       .then((reader) => {
-        const made = new LayerSection(reader);
+        const made = new LayerSection(reader, memory);
         opened.set(section, made);
         return made;
       })
@@ -77,7 +78,9 @@ export async function openIndex(source: ByteSource): Promise<ImageIndex> {
     },
     describe: async () => describe(image, await imageSection()),
     lookup: async (path) => (await tree()).lookup(path),
-    children: async (path) => (await tree()).children(path),
+    async *children(path) {
+      yield* (await tree()).children(path);
+    },
     async *walk(path) {
       yield* (await tree()).walk(path);
     },

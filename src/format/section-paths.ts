@@ -15,21 +15,21 @@ export function createEntryPaths(
 ): (entry: number) => ReturnType<EntryFacts> {
   const { uncompressedSize } = readLayerFacts(head.info, head.minor, 'layer');
   const stream = head.streams.get(STREAM.entries);
-  let first = 0;
   let block: EntryBlock | undefined;
   return (entry) => {
-    if (!block || entry < first || entry >= first + block.count) {
+    if (!block || entry < block.first || entry >= block.first + block.count) {
       const index = stream ? blockOfItem(stream, entry) : -1;
       if (!stream || index < 0) throw corruptIndex('layer', `there is no entry ${entry}`);
       const where = `layer, entries block ${index}`;
       const stored = bytes.subarray(stream.offset[index]!, stream.offset[index]! + stream.stored[index]!);
-      first = stream.firstItem[index]!;
+      const first = stream.firstItem[index]!;
       block = decodeEntries(openBlock(stored, { stream, index, where }), {
+        first,
         count: stream.firstItem[index + 1]! - first,
         uncompressedSize,
         where,
       });
     }
-    return { path: block.paths[entry - first]!, beginsBlock: entry === first };
+    return { path: block.paths[entry - block.first]!, beginsBlock: entry === block.first };
   };
 }

@@ -14,7 +14,8 @@ import { ClipError } from '../errors.js';
 import { escapeName } from '../escape.js';
 import type { Observer } from '../observer.js';
 import { encodeTarHeader, paddingOf, SPARSE_NAME, type TarMember } from '../tar/write-header.js';
-import { type Extent, extentsOf } from '../tree/entry.js';
+import { extentsOf, storedBytes } from '../tree/entry.js';
+import type { ExtentList } from '../tree/extents.js';
 import type { Node } from '../tree/node.js';
 import { createChunkJoiner } from './chunk-joiner.js';
 import { type LostLinks, lostLink, lostLinkSentences } from './lost-links.js';
@@ -115,15 +116,16 @@ interface Sparse {
 function layoutOf({ entry }: Node): Layout {
   if (entry.type !== 'file') return { size: 0, sparse: undefined };
   const extents = extentsOf(entry);
-  const stored = extents.reduce((sum, extent) => sum + extent.length, 0);
+  const stored = storedBytes(entry);
   if (entry.size - stored < SPARSE_FROM) return { size: entry.size, sparse: undefined };
   const map = encodeSparseMap(extents, entry.size);
   return { size: map.length + stored, sparse: { map } };
 }
 
 /** Decimal numbers in lines: how many stretches there are, then offset and length of each (GNU tar manual, 'Storing Sparse Files'). */
-function encodeSparseMap(extents: readonly Extent[], size: number): Buffer {
-  const lines = extents.flatMap(({ logical, length }) => [logical, length]);
+function encodeSparseMap(extents: ExtentList, size: number): Buffer {
+  const lines: number[] = [];
+  for (const { logical, length } of extents) lines.push(logical, length);
   const last = extents.at(-1);
   // A hole at the end is told by an empty stretch there.
   if (!last || last.logical + last.length < size) lines.push(size, 0);

@@ -1,25 +1,28 @@
 /**
- * Writes a selection of an image's tree into a folder. The order is what makes it quick and safe:
+ * Writes a selection of an image's tree into a folder, in several passes over it. Their order is what makes it quick and safe:
  *
- * 1. directories, so that every parent is a real one, made or looked at by us;
- * 2. regular files in the order of their data in the layers, so that each span is inflated once, neighbours sharing it;
+ * 1. what there is: totals, and which names share an inode;
+ * 2. directories, so that every parent is a real one, made or looked at by us, and regular files in the order of their data in the
+ *    layers, so that each span is inflated once, neighbours sharing it;
  * 3. hard links, then symbolic links: while anything is written through a path, the image's links do not exist yet;
  * 4. modes and times of the directories, deepest first, since writing into them changes their times and may be forbidden.
  */
 
 import fs, { constants } from 'node:fs';
-import { byteStringToBytes } from '../bytes.js';
+import { type ByteString, byteStringToBytes } from '../bytes.js';
 import { makeFolder } from '../cache/make-folder.js';
 import { ClipError } from '../errors.js';
 import { escapeText } from '../escape.js';
 import type { Observer } from '../observer.js';
-import { type Entry, extentsOf } from '../tree/entry.js';
+import { type Entry, extraBytes, storedBytes } from '../tree/entry.js';
 import type { Node } from '../tree/node.js';
+import type { Selection } from '../tree/select.js';
 import { fsError } from './extract-errors.js';
 import { createFileWriter } from './extract-files.js';
 import { createMetadata, type Metadata, type NotCarried } from './extract-metadata.js';
 import { createPlacer, type Placer } from './extract-place.js';
 import { lostLink } from './lost-links.js';
+import { createPasses, type Passes } from './passes.js';
 import type { ImageReader } from './reader.js';
 import { breath } from './turns.js';
 
@@ -43,19 +46,36 @@ export interface ExtractSummary {
 }
 
 interface Work {
+  passes: Passes;
   placer: Placer;
   metadata: Metadata;
   summary: ExtractSummary;
   options: ExtractOptions;
-  /** Directories that were there before. */
-  kept: Set<Node>;
+  survey: Survey;
+}
+
+/** What the first pass finds. */
+interface Survey {
+  names: number;
+  /** Bytes of the files without holes, each inode once. */
+  bytes: number;
+  /** The first name of each inode that has several. */
+  firsts: Map<string, ByteString>;
+  /** Names that are linked to another one. */
+  others: number;
+  symlinks: number;
 }
 
 /**
- * Extracts `nodes`, each to its path in the tree. Parents that are not among them are made with default modes. Throws ClipError
- * IO, NO_SPACE, UNSAFE_PATH, what reading throws, and the signal's reason; no half-written file is left behind.
+ * Extracts what `selection` yields, each time the same, in canonical order: each node to its path in the tree. Parents that are not
+ * among them are made with default modes; where there is nothing, nothing is made. Memory does not grow with the nodes, but for those
+ * that share an inode and for directories. Throws ClipError IO, NO_SPACE, UNSAFE_PATH, what reading throws, and the signal's reason; no
+ * half-written file is left behind.
  */
-export async function extract(nodes: readonly Node[], options: ExtractOptions): Promise<ExtractSummary> {
+export async function extract(
+  selection: Pick<Selection, 'nodes'>,
+  options: ExtractOptions,
+): Promise<ExtractSummary> {
   const notCarried: NotCarried = {
     devices: 0,
     fifos: 0,
@@ -66,28 +86,43 @@ export async function extract(nodes: readonly Node[], options: ExtractOptions): 
     setids: 0,
   };
   const summary: ExtractSummary = { files: 0, directories: 0, links: 0, hardLinks: 0, bytes: 0, notCarried };
+  const passes = createPasses(() => selection.nodes(), options.signal);
+  const survey = await surveyAll(passes, notCarried);
+  if (survey.names === 0) return summary;
   const root = prepareRoot(options.directory);
   const placer = createPlacer(root.path);
-  const work: Work = { placer, metadata: createMetadata(notCarried), summary, options, kept: new Set() };
-  const directories = nodes.filter((node) => node.entry.type === 'directory');
-  for (const node of directories) await inTurn(work, () => makeDirectory(node, work));
-  const files = splitHardLinks(nodes, 'file');
-  await writeFiles(inDataOrder(files.firsts), work);
-  for (const [first, node] of files.others) await inTurn(work, () => makeHardLink(first, node, work));
-  const links = splitHardLinks(nodes, 'symlink');
-  for (const node of links.firsts) await inTurn(work, () => makeLink(node, work));
-  for (const [first, node] of links.others) {
-    // Elsewhere link(2) follows a symbolic link, and out of the folder.
-    const make =
-      process.platform === 'linux' ? () => makeHardLink(first, node, work) : () => makeLink(node, work);
-    await inTurn(work, make);
-  }
-  for (const { entry } of nodes) countLost(entry, notCarried);
-  for (const node of directories.reverse()) {
-    // A folder in use, /tmp for one, is not the image's root.
-    if (node.path !== '' || root.fresh) await inTurn(work, () => finishDirectory(node, work));
-  }
+  const work: Work = { passes, placer, metadata: createMetadata(notCarried), summary, options, survey };
+  await makeDirectoriesAndFiles(work);
+  if (survey.others > 0) await makeHardLinks(work);
+  if (survey.symlinks > 0) await makeLinks(work);
+  await finishDirectories(work, root.fresh);
   return summary;
+}
+
+async function surveyAll(passes: Passes, notCarried: NotCarried): Promise<Survey> {
+  const survey: Survey = { names: 0, bytes: 0, firsts: new Map(), others: 0, symlinks: 0 };
+  for await (const nodes of passes.next()) {
+    survey.names += nodes.length;
+    for (const node of nodes) {
+      const { entry, inode } = node;
+      countLost(entry, notCarried);
+      if ((entry.type !== 'file' && entry.type !== 'symlink') || lostLink(entry)) continue;
+      if (entry.type === 'symlink') survey.symlinks++;
+      if (node.nlink > 1 && survey.firsts.has(inode)) {
+        if (entry.type === 'file') survey.others++;
+        continue;
+      }
+      if (node.nlink > 1) survey.firsts.set(inode, node.path);
+      survey.bytes += storedBytes(entry);
+    }
+  }
+  return survey;
+}
+
+/** The name that this one is to be linked to; undefined for the one under which the inode itself is made. */
+function otherName({ nlink, inode, path }: Node, { firsts }: Survey): ByteString | undefined {
+  const first = nlink > 1 ? firsts.get(inode) : undefined;
+  return first === path ? undefined : first;
 }
 
 /** One of many short pieces of work that block; between them signals are heard and what was fetched is taken in. */
@@ -118,10 +153,9 @@ function prepareRoot(directory: string): { path: Buffer; fresh: boolean } {
   }
 }
 
-function makeDirectory(node: Node, { placer, summary, kept }: Work): void {
+function makeDirectory(node: Node, { placer, summary }: Work): void {
   const path = placer.locate(node.path);
   const made = placer.directory(node.path, PRIVATE);
-  if (!made) kept.add(node);
   // One that was there may be closed to us; one that holds it gets the image's mode in the end.
   if (!made && node.path !== '') openUp(path);
   summary.directories++;
@@ -145,79 +179,127 @@ function openUp(path: Buffer): void {
   }
 }
 
-function finishDirectory(node: Node, { placer, metadata, summary, kept }: Work): void {
+function finishDirectory(node: Node, { placer, metadata, summary }: Work): void {
   const path = placer.locate(node.path);
   try {
     withFile(path, DIRECTORY, (directory) => metadata.apply(directory, node.entry));
   } catch (error) {
     // One that was there may belong to somebody else: its content is ours, its mode is not.
     const { code } = ((error as ClipError).cause ?? {}) as NodeJS.ErrnoException;
-    if (code !== 'EPERM' || !kept.has(node)) throw error;
+    if (code !== 'EPERM' || placer.directory(node.path)) throw error;
     summary.notCarried.owners++;
   }
 }
 
-/** Each inode is made once, under the first of its names that is extracted; the others are linked to it. */
-function splitHardLinks(
-  nodes: readonly Node[],
-  type: 'file' | 'symlink',
-): { firsts: Node[]; others: [first: Node, node: Node][] } {
-  const firsts: Node[] = [];
-  const others: [Node, Node][] = [];
-  const byInode = new Map<string, Node>();
-  for (const node of nodes) {
-    if (node.entry.type !== type || lostLink(node.entry)) continue;
-    const first = node.nlink > 1 ? byInode.get(node.inode) : undefined;
-    if (first) others.push([first, node]);
-    else {
-      firsts.push(node);
-      if (node.nlink > 1) byInode.set(node.inode, node);
+/** Files that are put in the order of their data together, and bytes of their names, attributes and extents. */
+const CHUNK = 131072;
+const CHUNK_EXTRAS = 33_554_432;
+
+/** Parents come before what is in them, so that each directory is there when it is needed. */
+async function makeDirectoriesAndFiles(work: Work): Promise<void> {
+  const write = createChunkWriter(work);
+  let files: Node[] = [];
+  let extras = 0;
+  for await (const nodes of work.passes.next()) {
+    for (const node of nodes) {
+      if (node.entry.type === 'directory') await inTurn(work, () => makeDirectory(node, work));
+      if (node.entry.type !== 'file' || otherName(node, work.survey) !== undefined) continue;
+      files.push(node);
+      extras += extraBytes(node.entry);
     }
+    if (files.length < CHUNK && extras < CHUNK_EXTRAS) continue;
+    await write(files);
+    files = [];
+    extras = 0;
   }
-  return { firsts, others };
+  await write(files);
+}
+
+/** Writes files in the order of their data, one chunk after the other. */
+function createChunkWriter(work: Work): (files: Node[]) => Promise<void> {
+  const { placer, metadata, summary, options, survey } = work;
+  const { observer, reader, signal } = options;
+  let done = 0;
+
+  function onFile(node: Node): void {
+    summary.files++;
+    summary.bytes += node.entry.size;
+    done += storedBytes(node.entry);
+    observer.emit({ type: 'progress', task: 'extracting', done, total: survey.bytes, unit: 'bytes' });
+  }
+
+  return async (files) => {
+    const writer = createFileWriter({ placer, metadata, onFile });
+    try {
+      for await (const part of await reader.readFiles(inDataOrder(files), {
+        inDataOrder: true,
+        ...(signal && { signal }),
+      })) {
+        const pause = breath();
+        if (pause) await pause;
+        signal?.throwIfAborted();
+        const room = writer.add(part);
+        if (room) await room;
+      }
+      await writer.end();
+    } finally {
+      await writer.abandon();
+    }
+  };
 }
 
 function inDataOrder(files: Node[]): Node[] {
   return files.sort((a, b) => a.layer - b.layer || a.entry.position - b.entry.position);
 }
 
-async function writeFiles(files: readonly Node[], work: Work): Promise<void> {
-  const { placer, metadata, summary, options } = work;
-  const { observer, reader, signal } = options;
-  const total = files.reduce((sum, node) => sum + storedBytes(node), 0);
-  let done = 0;
-  const writer = createFileWriter({ placer, metadata, onFile });
-
-  function onFile(node: Node): void {
-    summary.files++;
-    summary.bytes += node.entry.size;
-    done += storedBytes(node);
-    observer.emit({ type: 'progress', task: 'extracting', done, total, unit: 'bytes' });
-  }
-
-  try {
-    for await (const part of await reader.readFiles(files, {
-      inDataOrder: true,
-      ...(signal && { signal }),
-    })) {
-      const pause = breath();
-      if (pause) await pause;
-      signal?.throwIfAborted();
-      const room = writer.add(part);
-      if (room) await room;
+async function makeHardLinks(work: Work): Promise<void> {
+  for await (const nodes of work.passes.next()) {
+    for (const node of nodes) {
+      const first = node.entry.type === 'file' ? otherName(node, work.survey) : undefined;
+      if (first !== undefined) await inTurn(work, () => makeHardLink(first, node, work));
     }
-    await writer.end();
-  } finally {
-    await writer.abandon();
   }
 }
 
-function storedBytes(node: Node): number {
-  return extentsOf(node.entry).reduce((sum, extent) => sum + extent.length, 0);
+async function makeLinks(work: Work): Promise<void> {
+  for await (const nodes of work.passes.next()) {
+    for (const node of nodes) {
+      if (node.entry.type !== 'symlink' || lostLink(node.entry)) continue;
+      const first = otherName(node, work.survey);
+      // Elsewhere link(2) follows a symbolic link, and out of the folder.
+      if (first !== undefined && process.platform === 'linux')
+        await inTurn(work, () => makeHardLink(first, node, work));
+      else await inTurn(work, () => makeLink(node, work));
+    }
+  }
 }
 
-function makeHardLink(first: Node, node: Node, { placer, summary }: Work): void {
-  placer.place(node.path, (temporary) => fs.linkSync(placer.locate(first.path), temporary));
+/** A directory is finished when the pass leaves it: all that is below follows it directly. */
+async function finishDirectories(work: Work, freshRoot: boolean): Promise<void> {
+  const open: Node[] = [];
+  const closeUpTo = async (path: ByteString | undefined): Promise<void> => {
+    for (let node = open.at(-1); node && !isBelow(path, node.path); node = open.at(-1)) {
+      open.pop();
+      const directory = node;
+      await inTurn(work, () => finishDirectory(directory, work));
+    }
+  };
+  for await (const nodes of work.passes.next()) {
+    for (const node of nodes) {
+      if (open.length > 0) await closeUpTo(node.path);
+      // A folder in use, /tmp for one, is not the image's root.
+      if (node.entry.type === 'directory' && (node.path !== '' || freshRoot)) open.push(node);
+    }
+  }
+  await closeUpTo(undefined);
+}
+
+function isBelow(path: ByteString | undefined, directory: ByteString): boolean {
+  return path !== undefined && (directory === '' || path.startsWith(`${directory}/`));
+}
+
+function makeHardLink(first: ByteString, node: Node, { placer, summary }: Work): void {
+  placer.place(node.path, (temporary) => fs.linkSync(placer.locate(first), temporary));
   summary.hardLinks++;
 }
 

@@ -95,24 +95,23 @@ export function createImageFs(reader: ImageReader): ImageFs {
     const parent = showPath(path);
     if (directory.entry.type !== 'directory')
       throw new FsError('ENOTDIR', { syscall: 'scandir', path: parent });
-    const nodes = how.recursive ? await below(directory) : await reader.index.children(directory.path);
+    const { index } = reader;
+    const batches = how.recursive ? index.walk(directory.path) : index.children(directory.path);
     const skip = directory.path === '' ? 0 : directory.path.length + 1;
-    return nodes.map((node) => {
+    const found: (string | Buffer | ImageDirent<string | Buffer>)[] = [];
+    for await (const nodes of batches) {
+      for (const node of nodes) if (node.path !== directory.path) found.push(shown(node));
+    }
+    return found;
+
+    function shown(node: Node): string | Buffer | ImageDirent<string | Buffer> {
       const relative = node.path.slice(skip) as Node['path'];
       if (!how.withFileTypes) return nameAs(relative, encoding);
       const slash = relative.lastIndexOf('/');
       const name = nameAs(relative.slice(slash + 1) as Node['path'], encoding);
       const under = byteStringToText(relative.slice(0, Math.max(slash, 0)) as Node['path']);
       return new ImageDirent(node, name, under === '' ? parent : `${parent.replace(/\/+$/, '')}/${under}`);
-    });
-  }
-
-  async function below(directory: Node): Promise<Node[]> {
-    const nodes: Node[] = [];
-    for await (const batch of reader.index.walk(directory.path)) {
-      for (const node of batch) if (node.path !== directory.path) nodes.push(node);
     }
-    return nodes;
   }
 
   async function readlink(

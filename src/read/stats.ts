@@ -1,5 +1,5 @@
 import { byteStringToBytes, byteStringToText } from '../bytes.js';
-import type { EntryType } from '../tree/entry.js';
+import { type EntryType, storedBytes } from '../tree/entry.js';
 import type { Node } from '../tree/node.js';
 
 /** Type bits of st_mode (POSIX <sys/stat.h>, with Linux's values). */
@@ -63,7 +63,7 @@ export class ImageStats extends Typed {
   constructor(node: Node) {
     super();
     const { entry } = node;
-    const stored = entry.extents?.reduce((sum, extent) => sum + extent.length, 0) ?? entry.size;
+    const stored = storedBytes(entry);
     this.type = entry.type;
     this.ino = inodeNumber(node.inode);
     this.mode = TYPE_BITS[entry.type] | entry.mode;

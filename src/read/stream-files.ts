@@ -7,6 +7,7 @@
  */
 import type { Batch } from '../cache/tiered.js';
 import { abortable } from '../http/abortable.js';
+import { extraBytes } from '../tree/entry.js';
 import type { Node } from '../tree/node.js';
 import type { ReadContext } from './context.js';
 import { createLongRanges, type LongRanges } from './long-ranges.js';
@@ -31,7 +32,7 @@ export interface FilePart {
 
 export type Nodes = AsyncIterable<Node> | Iterable<Node>;
 
-/** A window ends at the first of these. */
+/** A window ends at the first of these; names, attributes and extents of its nodes count as bytes. */
 const MAX_BYTES = 8 << 20;
 const MAX_PARTS = 4096;
 /** Windows that memory holds: one is handed out, the others are on their way. */
@@ -141,10 +142,13 @@ async function launch({ context, options, planned, slots }: Walk): Promise<Files
   const window: FilesWindow = { parts: [], batches: [] };
   const loads = new Map<number, LayerLoad>();
   let bytes = 0;
+  let last: Node | undefined;
   while (bytes < MAX_BYTES && window.parts.length < MAX_PARTS) {
     const { value: part, done } = await planned.next();
     if (done) break;
     const { unit, read, node } = part;
+    if (node !== last) bytes += extraBytes(node.entry);
+    last = node;
     if (!unit || !read) {
       window.parts.push({ planned: part, slot: undefined });
       continue;

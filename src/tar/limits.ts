@@ -1,6 +1,6 @@
 /**
- * How much of a hostile tar is believed before the walk gives up with LIMIT. Each is far above what real layers hold; each keeps
- * what one header of 512 bytes can cost the rest of clip small.
+ * How much of a hostile tar is believed before the walk gives up with LIMIT. Each is far above what real layers hold. Those of one
+ * entry keep what a header of 512 bytes can cost small, those of all keep what a few kB of compressed headers can.
  */
 export interface TarLimits {
   /** Members in one tar. */
@@ -16,6 +16,12 @@ export interface TarLimits {
   nameBytes: number;
   /** Entries in the map of one sparse file, empty ones included. */
   sparseEntries: number;
+  /** Runs of all sparse files of one tar, empty ones not counted. */
+  allRuns: number;
+  /** Bytes of all extended attributes of one tar (names, values and 8 for each); equal sets count once. */
+  allXattrBytes: number;
+  /** Bytes of all paths, link targets, user and group names of one tar. */
+  allNameBytes: number;
 }
 
 export const TAR_LIMITS: Readonly<TarLimits> = {
@@ -24,4 +30,7 @@ export const TAR_LIMITS: Readonly<TarLimits> = {
   globalBytes: 4096,
   nameBytes: 65_536,
   sparseEntries: 131_072,
+  allRuns: 1_000_000,
+  allXattrBytes: 67_108_864,
+  allNameBytes: 268_435_456,
 };

@@ -3,7 +3,7 @@
  * and in extension blocks), PAX 0.0 (repeated records), PAX 0.1 (one record), PAX 1.0 (map ahead of the data).
  */
 import type { ByteString } from '../bytes.js';
-import type { Extent } from '../tree/entry.js';
+import { Extents } from '../tree/extents.js';
 import { readDecimal, readNumber } from './number.js';
 import type { PaxRecord } from './pax.js';
 import { corruptTar, tarLimit } from './tar-error.js';
@@ -19,8 +19,9 @@ export function toExtents(
   map: SparseMap,
   file: { size: number; stored: number; dataStart: number },
   at: number,
-): Extent[] {
-  const extents: Extent[] = [];
+): Extents {
+  const numbers = new Float64Array((map.length / 2) * 3);
+  let filled = 0;
   let reached = 0;
   let used = 0;
   for (let i = 0; i < map.length; i += 2) {
@@ -30,11 +31,15 @@ export function toExtents(
       throw corruptTar('a sparse map whose runs overlap or leave the file', at);
     }
     reached = logical + length;
-    if (length > 0) extents.push({ logical, offset: file.dataStart + used, length });
+    if (length > 0) {
+      numbers[filled++] = logical;
+      numbers[filled++] = file.dataStart + used;
+      numbers[filled++] = length;
+    }
     used += length;
   }
   if (used !== file.stored) throw corruptTar('a sparse map that does not match the stored size', at);
-  return extents;
+  return new Extents(numbers.slice(0, filled));
 }
 
 /**

@@ -19,6 +19,7 @@ import {
   type SparseMapReader,
   toExtents,
 } from './sparse.js';
+import { createTally } from './tally.js';
 import { corruptTar, tarLimit, unsupportedTar } from './tar-error.js';
 
 export interface TarSink {
@@ -48,6 +49,7 @@ export function createTarWalker(sink: TarSink, limits: Partial<TarLimits> = {}):
   const block = header.bytes;
   const meta = createMetaReader(bounds);
   const builder = createEntryBuilder(bounds);
+  const tally = createTally(bounds);
 
   let expect: Expect = 'header';
   /** Offset in the tar just after what was consumed. */
@@ -150,9 +152,14 @@ export function createTarWalker(sink: TarSink, limits: Partial<TarLimits> = {}):
       if (reader) expect = 'map';
       else emitSparse(offset, built.stored);
     } else {
-      sink.entry(built.entry);
+      give(built.entry, at);
       skipData(built.stored);
     }
+  }
+
+  function give(entry: Entry, at: number): void {
+    tally.add(entry, at);
+    sink.entry(entry);
   }
 
   function onExtension(): void {
@@ -178,7 +185,7 @@ export function createTarWalker(sink: TarSink, limits: Partial<TarLimits> = {}):
     built.entry.extents = toExtents(map, { size, stored, dataStart }, at);
     built.entry.size = size;
     expect = 'header';
-    sink.entry(built.entry);
+    give(built.entry, at);
     skipData(stored);
   }
 

@@ -1,15 +1,7 @@
 import type { ByteString } from '../bytes.js';
+import type { ExtentList, Extents } from './extents.js';
 
 export type EntryType = 'file' | 'directory' | 'symlink' | 'hardlink' | 'char' | 'block' | 'fifo';
-
-/** A run of a file's bytes in the layer's tar stream. What lies between extents of a sparse file is zeros. */
-export interface Extent {
-  /** Offset in the file, bytes. */
-  logical: number;
-  /** Offset in the uncompressed tar stream, bytes. */
-  offset: number;
-  length: number;
-}
 
 /**
  * One member of a layer's tar, exactly as the tar says, before any merging: whiteouts are plain files here, hard links
@@ -49,15 +41,30 @@ export interface Entry {
    * Where the bytes of a file lie. `undefined` for the common case: a non-empty plain file is one extent
    * {logical 0, offset: position, length: size}; use `extentsOf`. Sparse files list theirs (possibly none).
    */
-  extents?: readonly Extent[];
+  extents?: Extents;
 }
 
-/** The extents of a file in ascending logical order; empty for an empty file or for anything that is not a file. */
-export function extentsOf(entry: Entry): readonly Extent[] {
+/** The extents of a file in ascending logical order; none for an empty file or for anything that is not a file. */
+export function extentsOf(entry: Entry): ExtentList {
   if (entry.extents) return entry.extents;
   if (entry.type !== 'file' || entry.size === 0) return [];
   return [{ logical: 0, offset: entry.position, length: entry.size }];
 }
+
+/** Bytes that a file takes in its layer: without its holes. */
+export function storedBytes({ extents, size }: Entry): number {
+  return extents ? extents.stored : size;
+}
+
+/** Bytes that an entry holds besides the fields that all have: names, attributes, extents. For bounds on how many are held at once. */
+export function extraBytes({ path, link, xattrs, extents }: Entry): number {
+  let bytes = path.length + link.length + (extents ? extents.numbers.byteLength : 0);
+  for (const [name, value] of xattrs) bytes += XATTR_COST + name.length + value.length;
+  return bytes;
+}
+
+/** Bytes that an attribute of no length takes in memory. */
+const XATTR_COST = 64;
 
 /** A symbolic link that no file system takes: to nothing at all, or with a NUL, which an index that somebody else made can have. */
 export function hasImpossibleLink({ type, link }: Entry): boolean {

@@ -33,7 +33,8 @@ interface Pattern {
 
 interface Argument {
   text: string;
-  matched: boolean;
+  /** It has selected something, or it was said that it has not. */
+  settled: boolean;
 }
 
 /** What arguments select. */
@@ -70,7 +71,9 @@ export async function selectNodes(
   async function* nodes(): AsyncIterable<Node[]> {
     for (const root of roots) yield* within(tree, root, { subtrees, patterns });
     for (const argument of new Set(patterns.map((pattern) => pattern.argument))) {
-      if (!argument.matched) fail(nothingMatches(argument.text));
+      if (argument.settled) continue;
+      argument.settled = true;
+      fail(nothingMatches(argument.text));
     }
   }
   return { roots, nodes };
@@ -110,7 +113,7 @@ async function resolveBases(
   text: string,
   fail: (error: ClipError) => void,
 ): Promise<Pattern[]> {
-  const argument: Argument = { text, matched: false };
+  const argument: Argument = { text, settled: false };
   const patterns: Pattern[] = [];
   for (const glob of parseGlob(text)) {
     // A base with nothing behind it is a path that was spelled with braces: its last link is not followed.
@@ -148,9 +151,9 @@ async function* within(
         isChosen = true;
       }
       for (const { glob, base, argument } of patterns) {
-        if (isChosen && argument.matched) continue;
+        if (isChosen && argument.settled) continue;
         if (!matches(glob, base, node)) continue;
-        argument.matched = true;
+        argument.settled = true;
         isChosen = true;
       }
       if (isChosen && !isInside) inside = node.path;

@@ -5,13 +5,14 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
 import { buildImageIndex } from '../../src/build/build-image-index.js';
-import { bufferSource } from '../../src/build/build-index.js';
 import { pullIndex } from '../../src/build/pull-index.js';
 import { isClipError } from '../../src/errors.js';
+import { bufferSource } from '../../src/format/buffer-source.js';
 import type { ImageParts } from '../../src/format/image-encoder.js';
 import { createLayerEncoder } from '../../src/format/layer-encoder.js';
 import { openLayerSection } from '../../src/format/layer-section.js';
 import { OCI_INDEX, OCI_MANIFEST } from '../../src/oci/media-types.js';
+import { allOf } from '../support/all-of.js';
 import { assemble, type Lies, partsOf, plant } from '../support/forged-index.js';
 import { merged } from '../support/merged.js';
 import { clip } from '../support/run-clip.js';
@@ -49,7 +50,7 @@ async function relabelled(section: Uint8Array, facts: { size?: number; diffId?: 
   const encoder = createLayerEncoder({ spacing: opened.spacing });
   for (const span of await opened.spans(0, opened.info.uncompressedSize))
     encoder.span(span, await opened.spanContext(span));
-  return encoder.finish({ ...opened.info, ...facts, entries: await opened.entries() });
+  return encoder.finish({ ...opened.info, ...facts, entries: await allOf(opened.entries()) });
 }
 
 const FAKE = `sha256:${'ab'.repeat(32)}`;
@@ -75,7 +76,7 @@ const FORGERIES: Record<
     forge: async (parts) => {
       const layers = [...parts.layers].reverse();
       const trees = await Promise.all(
-        layers.map(async ({ section }) => (await openLayerSection(bufferSource(section))).entries()),
+        layers.map(async ({ section }) => allOf((await openLayerSection(bufferSource(section))).entries())),
       );
       return { ...parts, layers, nodes: merged(trees) };
     },
@@ -85,7 +86,7 @@ const FORGERIES: Record<
     forge: async (parts) => {
       const layers = parts.layers.slice(0, 2);
       const trees = await Promise.all(
-        layers.map(async ({ section }) => (await openLayerSection(bufferSource(section))).entries()),
+        layers.map(async ({ section }) => allOf((await openLayerSection(bufferSource(section))).entries())),
       );
       return { ...parts, layers, nodes: merged(trees) };
     },

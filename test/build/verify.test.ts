@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
-import { bufferSource } from '../../src/build/build-index.js';
 import type { ByteString } from '../../src/bytes.js';
+import { bufferSource } from '../../src/format/buffer-source.js';
 import { encodeImage } from '../../src/format/image-encoder.js';
 import { createLayerEncoder } from '../../src/format/layer-encoder.js';
 import { openLayerSection } from '../../src/format/layer-section.js';
@@ -11,6 +11,7 @@ import type { Span } from '../../src/format/model.js';
 import { openIndex } from '../../src/format/open-index.js';
 import type { Entry } from '../../src/tree/entry.js';
 import type { MergedNode } from '../../src/tree/merged-node.js';
+import { allOf } from '../support/all-of.js';
 import { writeLayout } from '../support/layout-builder.js';
 import { merged } from '../support/merged.js';
 import { clip, type Run, tempDir } from '../support/run-clip.js';
@@ -68,7 +69,8 @@ async function forge(path: string, lies: Lies): Promise<void> {
   for (const [i, info] of index.layers.entries()) {
     const opened = await openLayerSection(bufferSource(await index.layerSection(i)));
     const lying = i === 0 ? lies : {};
-    const entries = lying.entries?.(await opened.entries()) ?? (await opened.entries());
+    const honest = await allOf(opened.entries());
+    const entries = lying.entries?.(honest) ?? honest;
     const encoder = createLayerEncoder({ spacing: opened.spacing });
     const spans = await opened.spans(0, info.uncompressedSize);
     const told = lying.spans?.(spans) ?? spans;

@@ -76,7 +76,7 @@ test('long lines align, show devices, links and escaped names', () => {
     node('l', { type: 'symlink', mode: 0o777, link: textToByteString('a\nb') }),
   ].map((each) => ({ node: each, name: shownPath(each.path).slice(1) }));
   assert.equal(
-    format(rows),
+    format.lines(rows),
     [
       '-rw-r--r-- 1 ann 10 12345 1970-01-01T00:00:00Z a\n',
       'crw--w---- 1 0   0   5, 1 1970-01-01T00:00:00Z tty\n',

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import test from 'node:test';
 import type { ByteString } from '../../src/bytes.js';
-import { bufferSource } from '../../src/format/head-source.js';
+import { bufferSource } from '../../src/format/buffer-source.js';
 import { encodeImage } from '../../src/format/image-encoder.js';
 import { createLayerEncoder } from '../../src/format/layer-encoder.js';
 import { openIndex } from '../../src/format/open-index.js';

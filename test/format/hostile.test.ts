@@ -2,10 +2,11 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import fc from 'fast-check';
 import { isClipError } from '../../src/errors.js';
+import { bufferSource } from '../../src/format/buffer-source.js';
 import { FILE_MAGIC, HEADER_BYTES } from '../../src/format/file-head.js';
-import { bufferSource } from '../../src/format/head-source.js';
 import { openLayerSection } from '../../src/format/layer-section.js';
 import { openIndex } from '../../src/format/open-index.js';
+import { allOf } from '../support/all-of.js';
 import {
   forgeDirectory,
   forgeFileDirectory,
@@ -30,11 +31,11 @@ function richness({ layers, nodes }: TestImage): number {
 async function answers(file: Buffer) {
   const index = await openIndex(bufferSource(file));
   const all = await readAll(index);
-  await index.children('' as never);
+  await allOf(index.children('' as never));
   for (const { path } of all.nodes.slice(0, 20)) await index.lookup(path);
   for (let layer = 0; layer < index.layers.length; layer++) {
     const section = await openLayerSection(bufferSource(await index.layerSection(layer)));
-    await section.entries();
+    await allOf(section.entries());
   }
   return all;
 }

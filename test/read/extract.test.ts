@@ -9,8 +9,10 @@ import { silentObserver } from '../../src/observer.js';
 import { type ExtractSummary, extract } from '../../src/read/extract.js';
 import type { ReadRange } from '../../src/read/reader.js';
 import type { Entry } from '../../src/tree/entry.js';
+import { Extents } from '../../src/tree/extents.js';
 import type { Node } from '../../src/tree/node.js';
 import { readsFiles } from '../support/file-parts.js';
+import { selected } from '../support/selected.js';
 
 const none = textToByteString('');
 const uid = process.getuid?.() ?? 0;
@@ -77,7 +79,7 @@ function temporary(): string {
 
 function run(nodes: Node[], directory: string, signal?: AbortSignal): Promise<ExtractSummary> {
   order = [];
-  return extract(nodes, {
+  return extract(selected(nodes), {
     directory,
     reader: readsFiles(reader),
     observer: silentObserver,
@@ -172,14 +174,17 @@ test('files are read in the order of their data', async () => {
   const [z, y, x] = [file('z', '1'), file('y', '2'), file('x', '3')];
   order = [];
   const options = { directory: temporary(), reader: readsFiles(reader), observer: silentObserver };
-  await extract([x!, y!, z!], options);
+  await extract(selected([x!, y!, z!]), options);
   assert.deepEqual(order, ['z', 'y', 'x']);
 });
 
 test('sparse files keep their holes, however large they are', async () => {
   const out = temporary();
   contents.set(textToByteString('sparse'), 'abcdefghij');
-  await run([node('sparse', { size: 2 ** 40, extents: [{ logical: 0, offset: 0, length: 10 }] })], out);
+  await run(
+    [node('sparse', { size: 2 ** 40, extents: Extents.of([{ logical: 0, offset: 0, length: 10 }]) })],
+    out,
+  );
   const { size, blocks } = fs.statSync(join(out, 'sparse'));
   assert.equal(size, 2 ** 40);
   assert.ok(blocks < 100);
@@ -274,7 +279,7 @@ test('an abort leaves what stood there and no half-written file', async () => {
   const files = [file('f', 'half and half'), file('g', 'never')];
   const { signal } = controller;
   await rejects(
-    extract(files, { directory: out, reader: readsFiles(slow), observer: silentObserver, signal }),
+    extract(selected(files), { directory: out, reader: readsFiles(slow), observer: silentObserver, signal }),
     'INTERRUPTED',
   );
   assert.deepEqual(fs.readdirSync(out), ['f']);

@@ -7,7 +7,8 @@ import type { LayerInfo, Span } from '../../src/format/model.js';
 import { type ClipEvent, type Observer, silentObserver } from '../../src/observer.js';
 import type { Decoders } from '../../src/read/decoders.js';
 import type { ImageSource } from '../../src/source/source.js';
-import { comparePaths, type Entry, type Extent } from '../../src/tree/entry.js';
+import { comparePaths, type Entry } from '../../src/tree/entry.js';
+import { Extents } from '../../src/tree/extents.js';
 import type { Node } from '../../src/tree/node.js';
 
 /** What stands at a path: contents, a directory, a symlink, or a sparse file. */
@@ -67,9 +68,9 @@ export function fakeImage(layers: readonly FakeLayer[], spacing = 64 * 1024): Fa
     async lookup(path) {
       return nodes.get(path);
     },
-    async children(path) {
+    async *children(path) {
       const prefix = below(path);
-      return sorted.filter(
+      yield sorted.filter(
         (node) =>
           node.path !== '' && node.path.startsWith(prefix) && !node.path.slice(prefix.length).includes('/'),
       );
@@ -131,12 +132,8 @@ function buildLayer(
       entry.link = textToByteString(file.symlink);
     } else {
       entry.size = file.size;
-      entry.extents = file.runs.map(
-        (run): Extent => ({
-          logical: run.logical,
-          offset: add(run.bytes),
-          length: run.bytes.byteLength,
-        }),
+      entry.extents = Extents.of(
+        file.runs.map(({ logical, bytes }) => ({ logical, offset: add(bytes), length: bytes.byteLength })),
       );
     }
     add(Buffer.alloc((512 - (position % 512)) % 512));

@@ -1,6 +1,6 @@
 /** Indexes as somebody with bad intentions would push them: every digest in them holds. */
 import { readFileSync } from 'node:fs';
-import { bufferSource } from '../../src/build/build-index.js';
+import { bufferSource } from '../../src/format/buffer-source.js';
 import { encodeImage, type ImageParts } from '../../src/format/image-encoder.js';
 import { readIndexParts } from '../../src/format/index-parts.js';
 import { openLayerSection } from '../../src/format/layer-section.js';
@@ -16,6 +16,7 @@ import {
 } from '../../src/oci/index-artifact.js';
 import { OCI_MANIFEST } from '../../src/oci/media-types.js';
 import type { Entry } from '../../src/tree/entry.js';
+import { allOf } from './all-of.js';
 import { merged } from './merged.js';
 import type { TestRegistry } from './registry.js';
 
@@ -28,7 +29,7 @@ export async function partsOf(path: string): Promise<ImageParts & { trees: Entry
   for (const [i, { mediaType }] of index.layers.entries()) {
     const section = await index.layerSection(i);
     layers.push({ section, mediaType });
-    trees.push(await (await openLayerSection(bufferSource(section))).entries());
+    trees.push(await allOf((await openLayerSection(bufferSource(section))).entries()));
   }
   const nodes = merged(trees);
   return {

@@ -3,7 +3,8 @@ import fc from 'fast-check';
 import type { ByteString } from '../../src/bytes.js';
 import { createLayerEncoder } from '../../src/format/layer-encoder.js';
 import type { LayerInfo, Span, SpanContext } from '../../src/format/model.js';
-import { comparePaths, type Entry, type EntryType, type Extent } from '../../src/tree/entry.js';
+import { comparePaths, type Entry, type EntryType, storedBytes } from '../../src/tree/entry.js';
+import { type Extent, Extents } from '../../src/tree/extents.js';
 import type { EntryRef, MergedNode } from '../../src/tree/merged-node.js';
 
 /** Random content of index files, as wild as the model allows. */
@@ -60,7 +61,7 @@ const rawEntry = fc.record({
   mtimeNanos: fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 999_999_999 })),
   size: fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 100_000 })),
   link: byteString(40),
-  dev: safe,
+  dev: fc.nat({ max: 0xffff_ffff }),
   xattrs: fc.oneof(
     fc.constant([]),
     fc.uniqueArray(fc.tuple(byteString(20), byteString(200)), { selector: ([name]) => name, maxLength: 3 }),
@@ -103,7 +104,7 @@ function placeEntries(raw: readonly Raw<typeof rawEntry>[]) {
         size: file ? entry.size : 0,
         link: linked ? entry.link : ('' as ByteString),
         devMajor: device ? dev : 0,
-        devMinor: device ? -dev + 0 : 0,
+        devMinor: device ? 0xffff_ffff - dev : 0,
         xattrs: [...entry.xattrs].sort(([a], [b]) => (a < b ? -1 : 1)),
         position: position + odd,
       };
@@ -116,10 +117,10 @@ function placeEntries(raw: readonly Raw<typeof rawEntry>[]) {
           logical += gap + length;
           offset += length;
         }
-        result.extents = extents;
+        result.extents = Extents.of(extents);
         result.size = logical + entry.size;
       }
-      const data = result.extents?.reduce((sum, extent) => sum + extent.length, 0) ?? result.size;
+      const data = storedBytes(result);
       position += 512 * (Math.ceil((data + odd) / 512) + 1 + (order % 4));
       return result;
     });

@@ -515,7 +515,7 @@ describe('sparse files', () => {
           assert.equal(bytes.toString('latin1', after!.position, after!.position + 1), 'z');
           const kept = runs.filter(([, data]) => data.length > 0);
           assert.deepEqual(
-            entry!.extents!.map(({ logical, length }) => [logical, length]),
+            [...entry!.extents!].map(({ logical, length }) => [logical, length]),
             kept.map(([at, data]) => [at, data.length]),
           );
           if (file.size > 1e6) continue;
@@ -541,7 +541,7 @@ describe('sparse files', () => {
     const { position, extents } = only(
       sparseMember('1.0', { name: 's', size: 9, runs: [[3, Buffer.from('x')]] }),
     );
-    assert.deepEqual([position, extents], [1536, [{ logical: 3, offset: 2048, length: 1 }]]);
+    assert.deepEqual([position, [...extents!]], [1536, [{ logical: 3, offset: 2048, length: 1 }]]);
   });
 
   test('a map that does not fit its stored size, has no end, or no numbers', () => {
@@ -554,8 +554,8 @@ describe('sparse files', () => {
       return tar(pax(records), header({ size }), pad(Buffer.from(text)), Buffer.alloc(4096));
     };
     assert.deepEqual(
-      walkTar(map('0\n')).map(({ size, extents }) => [size, extents]),
-      [[9, []]],
+      walkTar(map('0\n')).map(({ size, extents }) => [size, extents!.length]),
+      [[9, 0]],
     );
     refused(map('1\n0\n5\n'), 'CORRUPT_TAR', /stored size/);
     refused(map('1\n0\n1\n', 100), 'CORRUPT_TAR', /longer than its file/);

@@ -223,3 +223,59 @@ test('a million entries, and a gigabyte of data that is stepped over', () => {
   assert.equal(last!.position, 1_000_000 * 512 + 512 + 2 ** 30 + 512);
   assert.equal(comparePaths(last!.path, 'end'), 0);
 });
+
+test('sums over all entries of a tar: runs, attributes, names', () => {
+  const sparse = (name: string) =>
+    sparseMember('1.0', {
+      name,
+      size: 9000,
+      runs: [
+        [0, run],
+        [5000, run],
+      ],
+    });
+  const two = tar(sparse('a'), sparse('b'));
+  assert.equal(walkTar(two, { limits: { allRuns: 4 } }).length, 2);
+  limit(two, /too many runs in sparse files/, { allRuns: 3 });
+
+  const labelled = (name: string, value: string) =>
+    Buffer.concat([pax([['SCHILY.xattr.user.a', value]]), member({ name })]);
+  const labels = tar(labelled('a', 'same'), labelled('b', 'same'), labelled('c', 'same'));
+  assert.equal(walkTar(labels, { limits: { allXattrBytes: 'user.a'.length + 4 + 8 } }).length, 3);
+  limit(labels, /too many bytes of extended attributes/, { allXattrBytes: 17 });
+  const differing = tar(labelled('a', 'one'), labelled('b', 'two'));
+  limit(differing, /too many bytes of extended attributes/, { allXattrBytes: 33 });
+  assert.equal(walkTar(differing, { limits: { allXattrBytes: 34 } }).length, 2);
+
+  const names = tar(
+    member({ name: 'abc', uname: 'u', gname: 'g' }),
+    member({ name: 'de', type: '2', link: 'xyz' }),
+  );
+  const bytes = walkTar(names).reduce(
+    (sum, { path, link, uname, gname }) => sum + (path + link + uname + gname).length,
+    0,
+  );
+  assert.equal(walkTar(names, { limits: { allNameBytes: bytes } }).length, 2);
+  limit(names, /too many bytes of names/, { allNameBytes: bytes - 1 });
+});
+
+test('entries with equal attributes share one set, those with others do not', () => {
+  const labelled = (name: string, ...records: [string, string][]) =>
+    Buffer.concat([pax(records.map(([key, value]) => [`SCHILY.xattr.${key}`, value])), member({ name })]);
+  const [a, b, c, d] = walkTar(
+    tar(
+      labelled('a', ['user.x', '1'], ['user.y', '2']),
+      labelled('b', ['user.y', '2'], ['user.x', '1']),
+      // The same bytes, cut in another place.
+      labelled('c', ['user.x', '1user.y2']),
+      labelled('d', ['user.x1', 'user.y2']),
+    ),
+  );
+  assert.equal(a!.xattrs, b!.xattrs);
+  assert.deepEqual(a!.xattrs, [
+    ['user.x', '1'],
+    ['user.y', '2'],
+  ]);
+  assert.deepEqual(c!.xattrs, [['user.x', '1user.y2']]);
+  assert.deepEqual(d!.xattrs, [['user.x1', 'user.y2']]);
+});

@@ -165,7 +165,7 @@ for (const producer of PRODUCERS) {
     compare(tar, entries, readTree(out));
     const find = (path: string) => entries.find((entry) => entry.path === path)!;
     if (producer.sparse) assert.ok(find('sparse').extents!.length >= 30, 'runs of the sparse file');
-    if (producer.sparse) assert.deepEqual(find('all-hole').extents, []);
+    if (producer.sparse) assert.equal(find('all-hole').extents!.length, 0);
     if (producer.xattrs && has.xattrs) {
       const disk = readXattrs(join(out, 'setuid'));
       const seen = find('setuid').xattrs.map(([name, value]) => [name, bytes(value).toString('hex')]);

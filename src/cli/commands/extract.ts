@@ -2,7 +2,6 @@ import { ClipError } from '../../errors.js';
 import { extract } from '../../read/extract.js';
 import type { NotCarried } from '../../read/extract-metadata.js';
 import { lostLinkSentences } from '../../read/lost-links.js';
-import type { Node } from '../../tree/node.js';
 import { selectNodes } from '../../tree/select.js';
 import type { Context } from '../context.js';
 import type { EXTRACT_FLAGS, Input } from '../definitions.js';
@@ -20,10 +19,7 @@ export async function run(context: Context, { args, flags }: Input<typeof EXTRAC
   const { index, reader } = await context.open(target!);
   const { observer, signal } = context;
   const selection = await selectNodes(index, patterns, { onError: context.softError });
-  const nodes: Node[] = [];
-  for await (const batch of selection.nodes()) for (const node of batch) nodes.push(node);
-  if (nodes.length === 0) return;
-  const { notCarried } = await extract(nodes, { directory, reader, observer, signal });
+  const { notCarried } = await extract(selection, { directory, reader, observer, signal });
   for (const message of warnings(notCarried)) {
     observer.emit({ type: 'warning', code: 'NOT_CARRIED_OVER', message });
   }

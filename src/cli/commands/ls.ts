@@ -1,6 +1,7 @@
 import type { ByteString } from '../../bytes.js';
 import { escapeName } from '../../escape.js';
 import type { ImageIndex } from '../../format/image-index.js';
+import { breath } from '../../read/turns.js';
 import type { Node } from '../../tree/node.js';
 import type { Context } from '../context.js';
 import type { Input, LS_FLAGS } from '../definitions.js';
@@ -19,58 +20,62 @@ export async function run(context: Context, { args, flags }: Input<typeof LS_FLA
   const { index } = await context.open(target!);
   const node = await resolveArgument(index, path, { followLast: !flags.long || path.endsWith('/') });
   const namesAlone = !flags.long && !flags.json && context.style === PLAIN;
-  if (flags.recursive && namesAlone && node.entry.type === 'directory')
-    return printPaths(context, index.paths(node.path), node.path);
-  const format = lineFormat(context, { index, ...flags });
-  for await (const nodes of listing(index, node, flags.recursive)) {
-    context.signal.throwIfAborted();
-    await context.stdout.print(format(nodes));
+  if (flags.recursive && namesAlone && node.entry.type === 'directory') {
+    const paths = inTurns(context, index.paths(node.path));
+    return printAll(context, paths, (batch) => pathLines(batch, node.path));
+  }
+  const list = () => inTurns(context, listing(index, node, flags.recursive));
+  const print = (line: (nodes: Node[]) => string) => printAll(context, list(), line);
+  if (flags.json) return print((nodes) => nodes.map((each) => jsonLine(each, index)).join(''));
+  const nameOf = (each: Node) => shownName(each, { recursive: flags.recursive, style: context.style });
+  if (!flags.long) return print((nodes) => nodes.map((each) => `${nameOf(each)}\n`).join(''));
+  const format = createLongFormat();
+  // One directory is listed twice, so that its columns are straight and nothing of it needs to be held.
+  if (!flags.recursive) for await (const nodes of list()) format.measure(nodes);
+  return print((nodes) => format.lines(nodes.map((each) => ({ node: each, name: nameOf(each) }))));
+}
+
+/** Batches, with room for signals and other work between them. */
+async function* inTurns<T>({ signal }: Context, batches: AsyncIterable<T[]>): AsyncGenerator<T[]> {
+  for await (const batch of batches) {
+    const pause = breath();
+    if (pause) await pause;
+    signal.throwIfAborted();
+    if (batch.length > 0) yield batch;
   }
 }
 
-/** All below a directory, where nothing but the path is shown of an entry. */
-async function printPaths(
-  { signal, stdout }: Context,
-  batches: AsyncIterable<ByteString[]>,
-  directory: ByteString,
+async function printAll<T>(
+  { stdout }: Context,
+  batches: AsyncIterable<T[]>,
+  text: (batch: T[]) => string,
 ): Promise<void> {
-  for await (const paths of batches) {
-    signal.throwIfAborted();
-    // The directory itself comes first. Joining makes one string, where adding up makes three for each path.
-    const below = paths[0] === directory ? paths.slice(1) : paths;
-    if (below.length > 0) await stdout.print(`/${below.map(escapeName).join('\n/')}\n`);
-  }
+  for await (const batch of batches) await stdout.print(text(batch));
+}
+
+/** The lines of all below a directory, where nothing but the path is shown of an entry. */
+function pathLines(paths: ByteString[], directory: ByteString): string {
+  // The directory itself comes first. Joining makes one string, where adding up makes three for each path.
+  const below = paths[0] === directory ? paths.slice(1) : paths;
+  return below.length > 0 ? `/${below.map(escapeName).join('\n/')}\n` : '';
 }
 
 /** What is listed: a directory's content, or the one node that is no directory. */
 async function* listing(index: ImageIndex, node: Node, recursive: boolean): AsyncIterable<Node[]> {
   if (node.entry.type !== 'directory') yield [node];
-  else if (!recursive) yield await index.children(node.path);
+  else if (!recursive) yield* index.children(node.path);
   else {
     for await (const nodes of index.walk(node.path)) yield nodes.filter((below) => below.path !== node.path);
   }
 }
 
-interface Lines {
-  index: ImageIndex;
-  long: boolean;
-  recursive: boolean;
-  json: boolean;
+function jsonLine(node: Node, index: ImageIndex): string {
+  return `${JSON.stringify(nodeToJson(node, index.layers))}\n`;
 }
 
-function lineFormat(context: Context, lines: Lines): (nodes: Node[]) => string {
-  if (lines.json) {
-    return (nodes) =>
-      nodes.map((node) => `${JSON.stringify(nodeToJson(node, lines.index.layers))}\n`).join('');
-  }
-  const nameOf = (node: Node) => {
-    const path = shownPath(node.path);
-    const name = lines.recursive ? path : path.slice(path.lastIndexOf('/') + 1) || '/';
-    return coloured(node, name, context.style);
-  };
-  if (!lines.long) return (nodes) => nodes.map((node) => `${nameOf(node)}\n`).join('');
-  const long = createLongFormat();
-  return (nodes) => long(nodes.map((node) => ({ node, name: nameOf(node) })));
+function shownName(node: Node, { recursive, style }: { recursive: boolean; style: Style }): string {
+  const path = shownPath(node.path);
+  return coloured(node, recursive ? path : path.slice(path.lastIndexOf('/') + 1) || '/', style);
 }
 
 function coloured(node: Node, name: string, style: Style): string {

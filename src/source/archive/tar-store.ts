@@ -122,9 +122,9 @@ function addMember(members: Map<string, Member>, entry: Entry): void {
     // Unpackers take the last one, readers in place the first: what an image is must not depend on who reads it.
     throw corrupt('the archive', `holds more than one ${name}`);
   }
-  const [extent, ...others] = extentsOf(entry);
-  if (entry.type === 'file' && others.length === 0) {
-    members.set(name, { offset: extent?.offset ?? entry.position, size: entry.size });
+  const extents = extentsOf(entry);
+  if (entry.type === 'file' && extents.length <= 1) {
+    members.set(name, { offset: extents.at(0)?.offset ?? entry.position, size: entry.size });
   } else if (entry.type === 'hardlink') {
     members.set(name, { link: byteStringToText(entry.link) });
   } else if (entry.type === 'symlink') {

@@ -3,12 +3,13 @@ import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
 import type { ByteString } from '../../../src/bytes.js';
 import { isClipError } from '../../../src/errors.js';
-import { bufferSource } from '../../../src/format/head-source.js';
+import { bufferSource } from '../../../src/format/buffer-source.js';
 import type { ImageIndex } from '../../../src/format/image-index.js';
 import { openLayerSection } from '../../../src/format/layer-section.js';
 import { openIndex } from '../../../src/format/open-index.js';
 import { comparePaths, extentsOf } from '../../../src/tree/entry.js';
 import type { Node } from '../../../src/tree/node.js';
+import { allOf } from '../../support/all-of.js';
 import {
   forgeDirectory,
   forgeFileDirectory,
@@ -152,7 +153,7 @@ async function checkNode(index: ImageIndex, node: Node, nodes: readonly Node[]):
     throw new Error(`a lookup of ${JSON.stringify(node.path)} finds another node than the walk`);
   if (node.entry.type !== 'directory') return;
   const below = node.path === '' ? '' : `${node.path}/`;
-  const listed = (await index.children(node.path)).map(({ path }) => path);
+  const listed = (await allOf(index.children(node.path))).map(({ path }) => path);
   const walked = new Set<string>(nodes.map(({ path }) => path));
   const isBelow = (path: string) =>
     path !== '' && path.startsWith(below) && !path.slice(below.length).includes('/');
@@ -174,6 +175,6 @@ async function checkLayer(index: ImageIndex, layer: number): Promise<void> {
   }
   if (offset !== info.uncompressedSize) throw new Error(`spans end at ${offset} of ${info.uncompressedSize}`);
   const section = await openLayerSection(bufferSource(Buffer.from(await index.layerSection(layer))));
-  if ((await section.entries()).length !== info.entryCount)
+  if ((await allOf(section.entries())).length !== info.entryCount)
     throw new Error('a section with another number of entries');
 }

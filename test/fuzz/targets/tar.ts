@@ -82,7 +82,7 @@ function check(entry: Entry, { last, length }: { last: number; length: number })
   const extents = extentsOf(entry);
   for (const extent of extents) {
     const isSound = extent.logical >= reached && extent.length > 0 && extent.offset >= entry.position;
-    if (!isSound) throw new Error(`extents are not sound: ${JSON.stringify(extents)}`);
+    if (!isSound) throw new Error(`extents are not sound: ${JSON.stringify([...extents])}`);
     reached = extent.logical + extent.length;
   }
   const numbers = [entry.uid, entry.gid, entry.devMajor, entry.devMinor];

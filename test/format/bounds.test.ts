@@ -1,0 +1,209 @@
+/** What an index that somebody made can cost at most: records that many entries share, sums over a layer, batches. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import type { ByteString } from '../../src/bytes.js';
+import { isClipError } from '../../src/errors.js';
+import { bufferSource } from '../../src/format/buffer-source.js';
+import { encodeImage } from '../../src/format/image-encoder.js';
+import { createLayerEncoder } from '../../src/format/layer-encoder.js';
+import { openIndex } from '../../src/format/open-index.js';
+import { RecordOrder } from '../../src/format/record-order.js';
+import { encodeSection, STREAM } from '../../src/format/section.js';
+import { XattrSets } from '../../src/format/xattr-sets.js';
+import { type Entry, extraBytes } from '../../src/tree/entry.js';
+import { Extents } from '../../src/tree/extents.js';
+import { mergeLayers } from '../../src/tree/merge.js';
+import { allOf } from '../support/all-of.js';
+import { putTogether, replaceSection, takeApart } from '../support/forge.js';
+
+const SIZE = 1 << 24;
+const SPACING = 1 << 20;
+const ROOT = '' as ByteString;
+
+function file(path: string, position: number, fields: Partial<Entry> = {}): Entry {
+  const nothing = '' as ByteString;
+  const owner = { uid: 0, gid: 0, uname: nothing, gname: nothing, mtime: 0, mtimeNanos: 0 };
+  const rest = { size: 0, link: nothing, devMajor: 0, devMinor: 0, xattrs: [], position };
+  return { path: path as ByteString, type: 'file', mode: 0o644, ...owner, ...rest, ...fields };
+}
+
+/** An index of one plain layer. */
+function indexOf(entries: readonly Entry[]): Buffer {
+  const digest = `sha256:${'1'.repeat(64)}`;
+  const encoder = createLayerEncoder({ spacing: SPACING });
+  for (let index = 0; index * SPACING < SIZE; index++) {
+    const offset = index * SPACING;
+    const end = offset + SPACING;
+    encoder.span(
+      {
+        index,
+        offset,
+        length: SPACING,
+        byte: offset,
+        bit: 0,
+        end,
+        kind: 'raw',
+        skip: 0,
+        digest: '1'.repeat(64),
+      },
+      { window: new Uint8Array(0), header: undefined },
+    );
+  }
+  const about = { digest, diffId: digest, size: SIZE, uncompressedSize: SIZE, encoding: 'plain' as const };
+  const section = encoder.finish({ ...about, entries });
+  return Buffer.concat(
+    encodeImage({
+      layers: [{ section, mediaType: 'application/vnd.oci.image.layer.v1.tar' }],
+      nodes: mergeLayers([entries]),
+      manifest: Buffer.from('{}'),
+      manifestMediaType: 'application/vnd.oci.image.manifest.v1+json',
+      config: Buffer.from('{}'),
+      platform: 'linux/amd64',
+      spacing: SPACING,
+      sourceHint: 'oci:x',
+    }),
+  );
+}
+
+async function walk(bytes: Uint8Array) {
+  const index = await openIndex(bufferSource(bytes));
+  return allOf(index.walk(ROOT));
+}
+
+const corrupt = (message: RegExp) => (error: unknown) =>
+  isClipError(error, 'CORRUPT_INDEX') && message.test(error.message);
+
+/** Entries that fill several blocks, the first and the last of them sparse. */
+function sparseEnds(): Entry[] {
+  const entries = Array.from({ length: 6000 }, (_, i) =>
+    file(`f${String(i).padStart(5, '0')}`, (i + 1) * 512),
+  );
+  for (const entry of [entries[0]!, entries.at(-1)!]) {
+    entry.size = 100;
+    entry.extents = Extents.of([{ logical: 7, offset: entry.position, length: 5 }]);
+  }
+  return entries;
+}
+
+test('blocks of entries cannot share a record of extents', async () => {
+  const honest = indexOf(sparseEnds());
+  assert.equal((await walk(honest)).filter(({ entry }) => entry.extents).length, 2);
+
+  const parts = takeApart(honest);
+  const layer = parts.sections[1]!;
+  const { decoded } = layer.streams.find(({ id }) => id === STREAM.entries)!.blocks.at(-1)!;
+  // At its end: one sparse file, the offset of its record, its row, the record's length.
+  const rowBytes = decoded.at(-3)! >= 0x80 ? 2 : 1;
+  const at = decoded.length - 2 - rowBytes;
+  assert.deepEqual([...decoded.subarray(at - 1, at + 1), decoded.at(-1)], [1, 4, 4]);
+  decoded[at] = 0;
+  await assert.rejects(walk(putTogether(parts)), corrupt(/extents are those of another block/));
+});
+
+test('records are in order exactly if no later block begins before an earlier one ends', () => {
+  const places = fc.array(fc.tuple(fc.nat({ max: 9 }), fc.nat({ max: 3 })), { maxLength: 6 });
+  fc.assert(
+    fc.property(places, fc.infiniteStream(fc.nat()), (raw, random) => {
+      const blocks = raw.map(([offset, length], block) => ({ block, place: { offset, length } }));
+      const isInOrder = blocks.every(({ place }, i) =>
+        blocks.slice(i + 1).every((later) => later.place.offset >= place.offset + place.length),
+      );
+      const order = new RecordOrder();
+      const shuffled = blocks
+        .map((each) => ({ each, key: random.next().value as number }))
+        .sort((a, b) => a.key - b.key)
+        .map(({ each }) => each);
+      const admitted = shuffled.map(({ block, place }) => order.admits(block, place));
+      assert.equal(admitted.every(Boolean), isInOrder);
+      if (isInOrder) for (const { block, place } of shuffled) assert.ok(order.admits(block, place), 'again');
+    }),
+  );
+});
+
+test('a layer with more bytes of attributes or extents than one may have is refused before they are read', async () => {
+  const honest = indexOf([file('a', 512)]);
+  const parts = takeApart(honest);
+  const { info, streams } = parts.sections[1]!;
+  const real = putTogether(parts);
+  for (const [id, most] of [
+    [STREAM.xattrs, 67_108_864],
+    [STREAM.extents, 33_554_432],
+  ] as const) {
+    const kept = takeApart(real).sections[1]!.streams;
+    const blocks = Array.from({ length: most / 65_536 + 1 }, () => ({
+      stored: Buffer.alloc(1),
+      decodedLength: 65_536,
+      items: 0,
+      key: 0,
+    }));
+    const all = [...kept.map((stream) => encoded(stream)), { id, blocks }].sort((a, b) => a.id - b.id);
+    const forged = replaceSection(honest, 1, encodeSection(2, info, all));
+    await assert.rejects(walk(forged), corrupt(/bytes in stream/));
+  }
+  assert.ok(streams.length > 0);
+});
+
+function encoded({ id, blocks }: ReturnType<typeof takeApart>['sections'][number]['streams'][number]) {
+  return {
+    id,
+    keyed: id === STREAM.spans || id === STREAM.keys,
+    blocks: blocks.map(({ decoded, items, key }) => ({
+      stored: decoded,
+      decodedLength: decoded.length,
+      items,
+      key,
+    })),
+  };
+}
+
+test('device numbers have 32 bits', async () => {
+  const device = file('tty', 512, { type: 'char', devMajor: 0xffff_ffff, devMinor: 5 });
+  const honest = indexOf([device]);
+  assert.equal((await walk(honest))[1]!.entry.devMajor, 0xffff_ffff);
+  assert.throws(() => indexOf([{ ...device, devMajor: 2 ** 32 }]), RangeError);
+  assert.throws(() => indexOf([{ ...device, devMinor: -1 }]), RangeError);
+  const parts = takeApart(honest);
+  const { decoded } = parts.sections[1]!.streams.find(({ id }) => id === STREAM.entries)!.blocks[0]!;
+  const at = decoded.indexOf(Buffer.from([0xfe, 0xff, 0xff, 0xff, 0x1f]));
+  assert.ok(at > 0);
+  decoded[at + 4] = 0x20;
+  await assert.rejects(walk(putTogether(parts)), corrupt(/device number/));
+});
+
+test('batches are bounded in nodes and in bytes, and lose nothing', async () => {
+  const value = 'v'.repeat(20_000);
+  const heavy = Array.from({ length: 300 }, (_, i) =>
+    file(`h${String(i).padStart(4, '0')}`, (i + 1) * 512, {
+      xattrs: [['user.a' as ByteString, `${i}${value}` as ByteString]],
+    }),
+  );
+  const light = Array.from({ length: 3000 }, (_, i) =>
+    file(`l${String(i).padStart(4, '0')}`, (i + 301) * 512),
+  );
+  const index = await openIndex(bufferSource(indexOf([...heavy, ...light])));
+  for (const batches of [index.walk(ROOT), index.children(ROOT)]) {
+    const paths: string[] = [];
+    for await (const batch of batches) {
+      assert.ok(batch.length <= 512, `${batch.length} nodes`);
+      const bytes = batch.slice(0, -1).reduce((sum, { entry }) => sum + extraBytes(entry), 0);
+      assert.ok(bytes <= 1 << 20, `${bytes} bytes`);
+      paths.push(...batch.map(({ path }) => path).filter((path) => path !== ROOT));
+    }
+    assert.deepEqual(
+      paths,
+      [...heavy, ...light].map(({ path }) => path),
+    );
+  }
+});
+
+test('decoded attribute sets are kept within a bound, large ones not at all', () => {
+  const sets = new XattrSets();
+  const set: Entry['xattrs'] = [];
+  sets.put('large', set, 100_000);
+  assert.equal(sets.get('large'), undefined);
+  for (let i = 0; i < 100; i++) sets.put(`${i}`, set, 10_000);
+  const kept = Array.from({ length: 100 }, (_, i) => sets.get(`${i}`) !== undefined);
+  assert.equal(kept.filter(Boolean).length, 26);
+  assert.ok(kept.at(-1) && !kept[0]);
+});
