@@ -31,7 +31,7 @@ export const MAX_LAYER_NAMES = 268_435_456;
 /** Entries of one layer. */
 export const MAX_ENTRIES = 10_000_000;
 /** Largest major or minor number of a device. */
-export const MAX_DEVICE = 0xffff_ffff;
+export const MAX_DEVICE = 4_294_967_295;
 /** Bytes that DEFLATE can reach back. */
 export const MAX_WINDOW = 32_768;
 /** Bytes of a DEFLATE block's header. */

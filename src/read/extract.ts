@@ -31,8 +31,13 @@ export interface ExtractOptions {
   directory: string;
   reader: Pick<ImageReader, 'readFiles'>;
   observer: Observer;
+  /** Nodes that are held at a time, and files that are put in the order of their data together. Default 131,072, more than most images have. */
+  atOnce?: number;
   signal?: AbortSignal;
 }
+
+/** Bytes of the names, attributes and extents that are held at a time. */
+const BYTES_AT_ONCE = 33_554_432;
 
 export interface ExtractSummary {
   files: number;
@@ -46,6 +51,7 @@ export interface ExtractSummary {
 }
 
 interface Work {
+  atOnce: number;
   passes: Passes;
   placer: Placer;
   metadata: Metadata;
@@ -86,12 +92,22 @@ export async function extract(
     setids: 0,
   };
   const summary: ExtractSummary = { files: 0, directories: 0, links: 0, hardLinks: 0, bytes: 0, notCarried };
-  const passes = createPasses(() => selection.nodes(), options.signal);
+  const { atOnce = 131_072, signal } = options;
+  const keep = { nodes: atOnce, bytes: BYTES_AT_ONCE };
+  const passes = createPasses(() => selection.nodes(), { keep, signal });
   const survey = await surveyAll(passes, notCarried);
   if (survey.names === 0) return summary;
   const root = prepareRoot(options.directory);
   const placer = createPlacer(root.path);
-  const work: Work = { passes, placer, metadata: createMetadata(notCarried), summary, options, survey };
+  const work: Work = {
+    passes,
+    atOnce,
+    placer,
+    metadata: createMetadata(notCarried),
+    summary,
+    options,
+    survey,
+  };
   await makeDirectoriesAndFiles(work);
   if (survey.others > 0) await makeHardLinks(work);
   if (survey.symlinks > 0) await makeLinks(work);
@@ -191,26 +207,22 @@ function finishDirectory(node: Node, { placer, metadata, summary }: Work): void 
   }
 }
 
-/** Files that are put in the order of their data together, and bytes of their names, attributes and extents. */
-const CHUNK = 131072;
-const CHUNK_EXTRAS = 33_554_432;
-
 /** Parents come before what is in them, so that each directory is there when it is needed. */
 async function makeDirectoriesAndFiles(work: Work): Promise<void> {
   const write = createChunkWriter(work);
   let files: Node[] = [];
-  let extras = 0;
+  let bytes = 0;
   for await (const nodes of work.passes.next()) {
     for (const node of nodes) {
       if (node.entry.type === 'directory') await inTurn(work, () => makeDirectory(node, work));
       if (node.entry.type !== 'file' || otherName(node, work.survey) !== undefined) continue;
       files.push(node);
-      extras += extraBytes(node.entry);
+      bytes += extraBytes(node.entry);
     }
-    if (files.length < CHUNK && extras < CHUNK_EXTRAS) continue;
+    if (files.length < work.atOnce && bytes < BYTES_AT_ONCE) continue;
     await write(files);
     files = [];
-    extras = 0;
+    bytes = 0;
   }
   await write(files);
 }

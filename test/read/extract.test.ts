@@ -12,6 +12,7 @@ import type { Entry } from '../../src/tree/entry.js';
 import { Extents } from '../../src/tree/extents.js';
 import type { Node } from '../../src/tree/node.js';
 import { readsFiles } from '../support/file-parts.js';
+import { listTree } from '../support/list-tree.js';
 import { selected } from '../support/selected.js';
 
 const none = textToByteString('');
@@ -188,6 +189,47 @@ test('sparse files keep their holes, however large they are', async () => {
   const { size, blocks } = fs.statSync(join(out, 'sparse'));
   assert.equal(size, 2 ** 40);
   assert.ok(blocks < 100);
+});
+
+test('however few nodes are held at a time, the folder is the same', async () => {
+  const nodes = [
+    dir('', 0o755),
+    dir('a', 0o500),
+    dir('a/deep', 0o555),
+    file('a/deep/one', 'shared', { inode: 'x', nlink: 3 }),
+    file('a/two', 'shared', { inode: 'x', nlink: 3 }),
+    dir('b'),
+    { ...link('b/up', '../a'), inode: 'l', nlink: 2 },
+    file('b/last', 'written after what comes later'),
+    dir('b.d'),
+    file('b.d/three', 'shared', { inode: 'x', nlink: 3 }),
+    { ...link('c', '../a'), inode: 'l', nlink: 2 },
+  ];
+  const results = [];
+  for (const atOnce of [1, 2, 5, 1000]) {
+    let walks = 0;
+    const selection = {
+      async *nodes() {
+        walks++;
+        for (const each of nodes) yield [each];
+      },
+    };
+    const out = temporary();
+    const options = { directory: out, reader: readsFiles(reader), observer: silentObserver, atOnce };
+    const summary = await extract(selection, options);
+    assert.equal(walks, atOnce < nodes.length ? 5 : 1, `${atOnce} at once`);
+    results.push({ summary, tree: listTree(out) });
+  }
+  assert.equal(results[0]!.tree.length, nodes.length);
+  const [first, ...others] = results;
+  for (const other of others) assert.deepEqual(other, first);
+});
+
+test('where nothing is selected no folder is made', async () => {
+  const out = join(temporary(), 'new');
+  const summary = await run([], out);
+  assert.equal(summary.files, 0);
+  assert.ok(!fs.existsSync(out));
 });
 
 test('names that are not UTF-8 are written byte for byte', async () => {
