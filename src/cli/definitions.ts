@@ -7,7 +7,7 @@ import { type BenchStrategy, STRATEGIES } from '../bench/results.js';
 import { DEFAULT_SPACING } from '../build/options.js';
 import type { Context } from './context.js';
 import { size } from './everywhere.js';
-import { count, type Flag, type Flags, text, toggle, type Values } from './flags.js';
+import { count, type Flag, type Flags, place, text, toggle, type Values } from './flags.js';
 import { BOUND_FLAGS } from './gate-flags.js';
 
 export interface Input<F extends Flags> {
@@ -55,11 +55,10 @@ const benchStrategies: Flag<BenchStrategy[]> = {
 };
 
 export const INDEX_FLAGS = {
-  output: text({
+  output: place({
     summary: 'write the index there instead of into the store',
     value: 'FILE',
     short: 'o',
-    fallback: undefined,
   }),
   spacing: size({
     summary: 'uncompressed bytes between checkpoints: less is a larger index and smaller reads',
@@ -87,12 +86,7 @@ export const STAT_FLAGS = {
 };
 
 export const EXTRACT_FLAGS = {
-  directory: text({
-    summary: 'folder to extract into; made if missing',
-    value: 'DIR',
-    short: 'C',
-    fallback: undefined,
-  }),
+  directory: place({ summary: 'folder to extract into; made if missing', value: 'DIR', short: 'C' }),
 };
 
 export const INFO_FLAGS = {
@@ -103,11 +97,10 @@ export const INFO_FLAGS = {
 export const PUSH_FLAGS = { json };
 
 export const PULL_FLAGS = {
-  output: text({
+  output: place({
     summary: 'write the index there instead of into the store',
     value: 'FILE',
     short: 'o',
-    fallback: undefined,
   }),
   json,
 };

@@ -5,7 +5,7 @@ import {
   DEFAULT_REMOTE_TTL,
 } from '../build/options.js';
 import { DEFAULT_CONNECTION } from '../http/options.js';
-import { choice, count, type Flag, text, toggle, type Values } from './flags.js';
+import { choice, count, type Flag, place, text, toggle, type Values } from './flags.js';
 import { formatSize, parseDuration, parseSize } from './units.js';
 
 /** Sizes as `formatSize` shows them, without the space that a shell would split at. */
@@ -75,10 +75,9 @@ const mirrors: Flag<string[]> = {
 
 /** The flags that every command takes (design, section 7). */
 export const EVERYWHERE = {
-  cacheDir: text({
+  cacheDir: place({
     summary: 'folder of the disk cache and of the indexes that clip builds',
     value: 'DIR',
-    fallback: undefined,
     shown: '$XDG_CACHE_HOME/clip or ~/.cache/clip',
   }),
   noCache: toggle({ summary: 'use no disk and no remote cache (indexes are still kept)' }),
@@ -139,10 +138,9 @@ export const EVERYWHERE = {
     fallback: undefined,
     shown: 'text for extract, bench and prefetch, and on a terminal for cat and export; else none',
   }),
-  metrics: text({
+  metrics: place({
     summary: 'write counters and histograms there at the end, in the text format of Prometheus',
     value: 'FILE',
-    fallback: undefined,
   }),
   logLevel: choice({
     summary: 'how much is logged on stderr; debug adds stacks to errors',

@@ -76,6 +76,19 @@ export function text<T extends string | undefined>(
   return { ...rest, expects, parse: (given) => (check(given) ? given : undefined) };
 }
 
+/**
+ * Where something is written. Node makes U+FFFD of the bytes of an argument that are not UTF-8, and what is written would land under
+ * another name than the one that was typed.
+ */
+export function place(about: About & { value: string; shown?: string }): Flag<string | undefined> {
+  return text({
+    ...about,
+    fallback: undefined,
+    expects: `a ${about.value} whose name is UTF-8`,
+    check: (given) => given !== '' && !given.includes('\ufffd'),
+  });
+}
+
 export function choice<const T extends string, D extends T | undefined>(
   about: About & { choices: readonly T[]; fallback: D; shown?: string },
 ): Flag<T | D> {

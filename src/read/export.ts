@@ -19,6 +19,7 @@ import type { ExtentList } from '../tree/extents.js';
 import type { Node } from '../tree/node.js';
 import { createChunkJoiner } from './chunk-joiner.js';
 import { type LostLinks, lostLink, lostLinkSentences } from './lost-links.js';
+import { machineXattrsSentence, withoutMachineXattrs } from './machine-xattrs.js';
 import { zeros as zeroChunks } from './plan.js';
 import type { ImageReader } from './reader.js';
 import type { Nodes } from './stream-files.js';
@@ -37,8 +38,8 @@ const SPARSE_FROM = 1 << 20;
 /**
  * Yields the tar in chunks, in order, in bounded memory. A chunk must not be changed, and is valid until the next one is asked for.
  * `nodes` come as `selectNodes` gives them, parents first. Throws what reading throws, UNSAFE_PATH for a path that no
- * clean tree holds, and the signal's reason. A hard link to nothing cannot be in a tar that unpacks; it is left out, with
- * one warning.
+ * clean tree holds, and the signal's reason. A hard link to nothing cannot be in a tar that unpacks, and attributes of a machine have
+ * no place in one; they are left out, with one warning each.
  */
 export async function* exportTar(nodes: Nodes, options: ExportOptions): AsyncGenerator<Uint8Array> {
   const { reader, observer, total, signal } = options;
@@ -68,27 +69,30 @@ const PADDING = Buffer.alloc(511);
 /** POSIX.1-2017 pax: two blocks of zeros at least. */
 const END_OF_ARCHIVE = Buffer.alloc(1024);
 
-/** The nodes, with every name of an inode but the first as a hard link to that. */
+/** The nodes, with every name of an inode but the first as a hard link to that, without what is not to be carried over. */
 async function* asMembers(nodes: Nodes, observer: Observer): AsyncGenerator<Node> {
   const firsts = new Map<string, ByteString>();
   const lost: LostLinks = { brokenLinks: 0, impossibleLinks: 0 };
-  for await (const node of nodes) {
+  let stripped = 0;
+  for await (const { entry: whole, ...node } of nodes) {
     checkPath(node.path);
-    const kind = lostLink(node.entry);
+    const kind = lostLink(whole);
     if (kind) {
       lost[kind]++;
       continue;
     }
+    const entry = withoutMachineXattrs(whole);
+    if (entry !== whole) stripped++;
     const first = node.nlink > 1 ? firsts.get(node.inode) : undefined;
     if (first !== undefined) {
-      const { extents: _, ...entry } = node.entry;
-      yield { ...node, entry: { ...entry, type: 'hardlink', size: 0, link: first } };
+      const { extents: _, ...linked } = entry;
+      yield { ...node, entry: { ...linked, type: 'hardlink', size: 0, link: first } };
       continue;
     }
     if (node.nlink > 1) firsts.set(node.inode, node.path);
-    yield node;
+    yield { ...node, entry };
   }
-  for (const [count, message] of lostLinkSentences(lost)) {
+  for (const [count, message] of [...lostLinkSentences(lost), machineXattrsSentence(stripped)]) {
     if (count > 0) observer.emit({ type: 'warning', code: 'NOT_CARRIED_OVER', message });
   }
 }

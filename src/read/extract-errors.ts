@@ -11,8 +11,13 @@ const REASONS: Record<string, string> = {
   ENAMETOOLONG: 'the name is too long for this file system',
   EILSEQ: 'this file system does not take the name',
   EMLINK: 'too many hard links',
+  EBUSY: 'something is mounted there',
+  ENOENT: 'its folder is not there',
   ELOOP: 'a link stands where a directory or file was put a moment ago',
 };
+
+/** What a file system has against a name of the image, in whatever folder it is. */
+const NAME_REFUSED: ReadonlySet<string> = new Set(['ENAMETOOLONG', 'EILSEQ']);
 
 /** A failure of a file operation as a ClipError: NO_SPACE or IO, naming the path. Other errors pass as they are. */
 export function fsError(error: unknown, path: Buffer): unknown {
@@ -26,7 +31,9 @@ export function fsError(error: unknown, path: Buffer): unknown {
     });
   }
   return new ClipError('IO', `cannot write ${name}: ${REASONS[code] ?? code}`, {
-    hint: 'extract into an empty folder that you may write',
+    hint: NAME_REFUSED.has(code)
+      ? 'name the paths that you want, or a glob, and leave this one out; clip cat reads it'
+      : 'extract into an empty folder that you may write',
     cause: error,
   });
 }

@@ -11,8 +11,8 @@ import { NONE, ROOT, type Slot } from './name-tree.js';
 
 /** Links that lead to one entry's parent, as containerd and umoci have it. */
 export const MAX_PARENT_LINKS = 255;
-/** Bytes of a symlink's target that can be followed; Linux makes none that is longer (PATH_MAX). */
-export const MAX_TARGET_BYTES = 4096;
+/** Bytes of a symlink's target that can be followed; Linux makes none that is longer (PATH_MAX counts a NUL). */
+export const MAX_TARGET_BYTES = 4095;
 /** Bytes of link targets followed in one layer: seconds of work, which no real image comes near. */
 const MAX_FOLLOWED_BYTES = 2 ** 27;
 

@@ -96,7 +96,7 @@ test('a wrong value names the flag or the variable and what it takes', () => {
   usage('cat T /a --index sha256:12', /^--index takes auto, local, build or sha256:/);
   usage('cat T /a --platform linux', /^--platform takes a platform such as/);
   usage('cat T /a --stats yaml', /^--stats takes one of text, json, none, not 'yaml'$/);
-  usage('cat T /a --cache-dir=', /^--cache-dir takes a DIR, not ''$/);
+  usage('cat T /a --cache-dir=', /^--cache-dir takes a DIR whose name is UTF-8, not ''$/);
 });
 
 test('near misses are named', () => {

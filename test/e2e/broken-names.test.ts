@@ -7,7 +7,8 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { writeLayout } from '../support/layout-builder.js';
 import { clip, type Run, tempDir } from '../support/run-clip.js';
-import { member, tar } from '../support/tar-builder.js';
+import { member, pax, tar } from '../support/tar-builder.js';
+import { walkTar } from '../support/tar-walk.js';
 
 const hardLink = (name: string, link: string) => member({ name, type: '1', link });
 
@@ -107,4 +108,53 @@ test('symbolic links to an empty name: shown, and left out of export and extract
   assert.equal(extracted.status, 0, extracted.stderr);
   assert.match(extracted.stderr, /1 symbolic link to an empty name left out/);
   assert.deepEqual(fs.readdirSync(out), ['good']);
+});
+
+test('attributes of a machine are shown, and left out of an export with a word', async (t) => {
+  const attributes = [
+    ['SCHILY.xattr.security.capability', 'cap'],
+    ['SCHILY.xattr.security.selinux', 'label'],
+    ['SCHILY.xattr.system.nfs4_acl', 'list'],
+    ['SCHILY.xattr.trusted.mine', 'kept'],
+    ['SCHILY.xattr.trusted.overlay.opaque', 'y'],
+    ['SCHILY.xattr.trusted.overlay.redirect', '/etc'],
+    ['SCHILY.xattr.user.x', ''],
+  ] as const;
+  const labelled = (...rest: Parameters<typeof member>) => Buffer.concat([pax(attributes), member(...rest)]);
+  const run = await world(t, [
+    tar(
+      labelled({ name: 'd/', type: '5', mode: 0o755 }),
+      labelled({ name: 'f' }, 'x'),
+      hardLink('g', 'f'),
+      member({ name: 'plain' }),
+    ),
+  ]);
+  const [node] = JSON.parse((await run('stat', '--json', '/f')).stdout.toString()).nodes;
+  assert.equal(Object.keys(node.xattrs).length, attributes.length);
+  const { stdout, stderr } = await run('export');
+  assert.match(stderr, /attributes of 3 names left out: they are of a machine \(NOT_CARRIED_OVER\)/);
+  const members = walkTar(stdout);
+  const namesOf = (path: string) => members.find((each) => each.path === path)!.xattrs.map(([name]) => name);
+  for (const path of ['d', 'f'])
+    assert.deepEqual(namesOf(path), ['security.capability', 'trusted.mine', 'user.x']);
+  assert.deepEqual(namesOf('plain'), []);
+});
+
+test('a name that is too long for the file system: the hint says how to go on', async (t) => {
+  const long = 'n'.repeat(256);
+  const run = await world(t, [tar(Buffer.concat([pax([['path', long]]), member({ name: 'x' }, 'inside')]))]);
+  const refused = await run('extract', '-C', 'out');
+  assert.equal(refused.status, 1);
+  assert.match(
+    refused.stderr,
+    /the name is too long for this file system \(IO\)\nhint: name the paths that you want/,
+  );
+  assert.equal((await run('cat', `/${long}`)).stdout.toString(), 'inside');
+});
+
+test('a folder whose name is not UTF-8 cannot be named, and nothing lands in another one', async (t) => {
+  const run = await world(t, [tar(member({ name: 'f' }, 'x'))]);
+  const refused = await run('extract', '-C', 'o\ufffd');
+  assert.equal(refused.status, 2);
+  assert.match(refused.stderr, /--directory takes a DIR whose name is UTF-8/);
 });
