@@ -2,10 +2,10 @@
  * Writes a selection of an image's tree into a folder, in several passes over it. Their order is what makes it quick and safe:
  *
  * 1. what there is: totals, and which names share an inode;
- * 2. directories, so that every parent is a real one, made or looked at by us, and regular files in the order of their data in the
- *    layers, so that each span is inflated once, neighbours sharing it;
- * 3. hard links, then symbolic links: while anything is written through a path, the image's links do not exist yet;
- * 4. modes and times of the directories, deepest first, since writing into them changes their times and may be forbidden.
+ * 2. directories, so that every parent is a real one, made or looked at by us;
+ * 3. regular files in the order of their data in the layers, so that each span is inflated once, neighbours sharing it;
+ * 4. hard links, then symbolic links: while anything is written through a path, the image's links do not exist yet;
+ * 5. modes and times of the directories, deepest first, since writing into them changes their times and may be forbidden.
  */
 
 import fs, { constants } from 'node:fs';
@@ -24,7 +24,7 @@ import { createPlacer, type Placer } from './extract-place.js';
 import { lostLink } from './lost-links.js';
 import { createPasses, type Passes } from './passes.js';
 import type { ImageReader } from './reader.js';
-import { breath } from './turns.js';
+import { breath, inTurns } from './turns.js';
 
 export interface ExtractOptions {
   /** Made if it is missing; a link to a folder is resolved, once. */
@@ -52,13 +52,20 @@ export interface ExtractSummary {
 
 interface Work {
   atOnce: number;
-  passes: Passes;
+  passes: Passes<keyof typeof KINDS>;
   placer: Placer;
   metadata: Metadata;
   summary: ExtractSummary;
   options: ExtractOptions;
   survey: Survey;
 }
+
+const KINDS = {
+  directories: ({ entry }: Node) => entry.type === 'directory',
+  files: ({ entry }: Node) => entry.type === 'file',
+  sharedFiles: ({ entry, nlink }: Node) => entry.type === 'file' && nlink > 1,
+  symlinks: ({ entry }: Node) => entry.type === 'symlink' && !lostLink(entry),
+} as const;
 
 /** What the first pass finds. */
 interface Survey {
@@ -67,9 +74,6 @@ interface Survey {
   bytes: number;
   /** The first name of each inode that has several. */
   firsts: Map<string, ByteString>;
-  /** Names that are linked to another one. */
-  others: number;
-  symlinks: number;
 }
 
 /**
@@ -94,7 +98,7 @@ export async function extract(
   const summary: ExtractSummary = { files: 0, directories: 0, links: 0, hardLinks: 0, bytes: 0, notCarried };
   const { atOnce = 131_072, signal } = options;
   const keep = { nodes: atOnce, bytes: BYTES_AT_ONCE };
-  const passes = createPasses(() => selection.nodes(), { keep, signal });
+  const passes = createPasses(() => selection.nodes(), { kinds: KINDS, keep, signal });
   const survey = await surveyAll(passes, notCarried);
   if (survey.names === 0) return summary;
   const root = prepareRoot(options.directory);
@@ -108,26 +112,23 @@ export async function extract(
     options,
     survey,
   };
-  await makeDirectoriesAndFiles(work);
-  if (survey.others > 0) await makeHardLinks(work);
-  if (survey.symlinks > 0) await makeLinks(work);
+  await makeDirectories(work);
+  await makeFiles(work);
+  await makeHardLinks(work);
+  await makeLinks(work);
   await finishDirectories(work, root.fresh);
   return summary;
 }
 
-async function surveyAll(passes: Passes, notCarried: NotCarried): Promise<Survey> {
-  const survey: Survey = { names: 0, bytes: 0, firsts: new Map(), others: 0, symlinks: 0 };
-  for await (const nodes of passes.next()) {
+async function surveyAll(passes: Work['passes'], notCarried: NotCarried): Promise<Survey> {
+  const survey: Survey = { names: 0, bytes: 0, firsts: new Map() };
+  for await (const nodes of passes.first()) {
     survey.names += nodes.length;
     for (const node of nodes) {
       const { entry, inode } = node;
       countLost(entry, notCarried);
       if ((entry.type !== 'file' && entry.type !== 'symlink') || lostLink(entry)) continue;
-      if (entry.type === 'symlink') survey.symlinks++;
-      if (node.nlink > 1 && survey.firsts.has(inode)) {
-        if (entry.type === 'file') survey.others++;
-        continue;
-      }
+      if (node.nlink > 1 && survey.firsts.has(inode)) continue;
       if (node.nlink > 1) survey.firsts.set(inode, node.path);
       survey.bytes += storedBytes(entry);
     }
@@ -207,15 +208,19 @@ function finishDirectory(node: Node, { placer, metadata, summary }: Work): void 
   }
 }
 
-/** Parents come before what is in them, so that each directory is there when it is needed. */
-async function makeDirectoriesAndFiles(work: Work): Promise<void> {
+async function makeDirectories(work: Work): Promise<void> {
+  for await (const nodes of work.passes.again('directories')) {
+    for (const node of nodes) await inTurn(work, () => makeDirectory(node, work));
+  }
+}
+
+async function makeFiles(work: Work): Promise<void> {
   const write = createChunkWriter(work);
   let files: Node[] = [];
   let bytes = 0;
-  for await (const nodes of work.passes.next()) {
+  for await (const nodes of work.passes.again('files')) {
     for (const node of nodes) {
-      if (node.entry.type === 'directory') await inTurn(work, () => makeDirectory(node, work));
-      if (node.entry.type !== 'file' || otherName(node, work.survey) !== undefined) continue;
+      if (otherName(node, work.survey) !== undefined) continue;
       files.push(node);
       bytes += extraBytes(node.entry);
     }
@@ -243,13 +248,8 @@ function createChunkWriter(work: Work): (files: Node[]) => Promise<void> {
   return async (files) => {
     const writer = createFileWriter({ placer, metadata, onFile });
     try {
-      for await (const part of await reader.readFiles(inDataOrder(files), {
-        inDataOrder: true,
-        ...(signal && { signal }),
-      })) {
-        const pause = breath();
-        if (pause) await pause;
-        signal?.throwIfAborted();
+      const how = { inDataOrder: true, ...(signal && { signal }) };
+      for await (const part of inTurns(await reader.readFiles(inDataOrder(files), how), signal)) {
         const room = writer.add(part);
         if (room) await room;
       }
@@ -265,18 +265,17 @@ function inDataOrder(files: Node[]): Node[] {
 }
 
 async function makeHardLinks(work: Work): Promise<void> {
-  for await (const nodes of work.passes.next()) {
+  for await (const nodes of work.passes.again('sharedFiles')) {
     for (const node of nodes) {
-      const first = node.entry.type === 'file' ? otherName(node, work.survey) : undefined;
+      const first = otherName(node, work.survey);
       if (first !== undefined) await inTurn(work, () => makeHardLink(first, node, work));
     }
   }
 }
 
 async function makeLinks(work: Work): Promise<void> {
-  for await (const nodes of work.passes.next()) {
+  for await (const nodes of work.passes.again('symlinks')) {
     for (const node of nodes) {
-      if (node.entry.type !== 'symlink' || lostLink(node.entry)) continue;
       const first = otherName(node, work.survey);
       // Elsewhere link(2) follows a symbolic link, and out of the folder.
       if (first !== undefined && process.platform === 'linux')
@@ -286,7 +285,7 @@ async function makeLinks(work: Work): Promise<void> {
   }
 }
 
-/** A directory is finished when the pass leaves it: all that is below follows it directly. */
+/** A directory is finished when the pass leaves it: all directories below it follow it directly. */
 async function finishDirectories(work: Work, freshRoot: boolean): Promise<void> {
   const open: Node[] = [];
   const closeUpTo = async (path: ByteString | undefined): Promise<void> => {
@@ -296,11 +295,11 @@ async function finishDirectories(work: Work, freshRoot: boolean): Promise<void> 
       await inTurn(work, () => finishDirectory(directory, work));
     }
   };
-  for await (const nodes of work.passes.next()) {
+  for await (const nodes of work.passes.again('directories')) {
     for (const node of nodes) {
-      if (open.length > 0) await closeUpTo(node.path);
+      await closeUpTo(node.path);
       // A folder in use, /tmp for one, is not the image's root.
-      if (node.entry.type === 'directory' && (node.path !== '' || freshRoot)) open.push(node);
+      if (node.path !== '' || freshRoot) open.push(node);
     }
   }
   await closeUpTo(undefined);

@@ -46,3 +46,16 @@ async function nextBreath(): Promise<void> {
 function isOut(): boolean {
   return now() - breathed >= BREATH;
 }
+
+/** What comes, with room in between for signals and whatever else waits for the loop. */
+export async function* inTurns<T>(
+  items: AsyncIterable<T> | Iterable<T>,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<T, void, undefined> {
+  for await (const item of items) {
+    const pause = breath();
+    if (pause) await pause;
+    signal?.throwIfAborted();
+    yield item;
+  }
+}

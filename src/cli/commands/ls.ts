@@ -1,7 +1,8 @@
 import type { ByteString } from '../../bytes.js';
 import { escapeName } from '../../escape.js';
 import type { ImageIndex } from '../../format/image-index.js';
-import { breath } from '../../read/turns.js';
+import { createPasses } from '../../read/passes.js';
+import { inTurns } from '../../read/turns.js';
 import type { Node } from '../../tree/node.js';
 import type { Context } from '../context.js';
 import type { Input, LS_FLAGS } from '../definitions.js';
@@ -17,44 +18,42 @@ import { resolveArgument } from '../paths.js';
  */
 export async function run(context: Context, { args, flags }: Input<typeof LS_FLAGS>): Promise<void> {
   const [target, path = '/'] = args;
+  const { signal } = context;
   const { index } = await context.open(target!);
   const node = await resolveArgument(index, path, { followLast: !flags.long || path.endsWith('/') });
   const namesAlone = !flags.long && !flags.json && context.style === PLAIN;
   if (flags.recursive && namesAlone && node.entry.type === 'directory') {
-    const paths = inTurns(context, index.paths(node.path));
-    return printAll(context, paths, (batch) => pathLines(batch, node.path));
+    return printAll(context, inTurns(index.paths(node.path), signal), (batch) => pathLines(batch, node.path));
   }
-  const list = () => inTurns(context, listing(index, node, flags.recursive));
-  const print = (line: (nodes: Node[]) => string) => printAll(context, list(), line);
+  const list = () => listing(index, node, flags.recursive);
+  const print = (lines: (nodes: readonly Node[]) => string) =>
+    printAll(context, inTurns(list(), signal), lines);
   if (flags.json) return print((nodes) => nodes.map((each) => jsonLine(each, index)).join(''));
   const nameOf = (each: Node) => shownName(each, { recursive: flags.recursive, style: context.style });
   if (!flags.long) return print((nodes) => nodes.map((each) => `${nameOf(each)}\n`).join(''));
   const format = createLongFormat();
-  // One directory is listed twice, so that its columns are straight and nothing of it needs to be held.
-  if (!flags.recursive) for await (const nodes of list()) format.measure(nodes);
-  return print((nodes) => format.lines(nodes.map((each) => ({ node: each, name: nameOf(each) }))));
+  const lines = (nodes: readonly Node[]) =>
+    format.lines(nodes.map((each) => ({ node: each, name: nameOf(each) })));
+  if (flags.recursive) return print(lines);
+  // One directory is gone through twice, so that its columns are straight.
+  const passes = createPasses(list, { kinds: { all: () => true }, keep: KEPT, signal });
+  for await (const nodes of passes.first()) format.measure(nodes);
+  return printAll(context, passes.again('all'), lines);
 }
 
-/** Batches, with room for signals and other work between them. */
-async function* inTurns<T>({ signal }: Context, batches: AsyncIterable<T[]>): AsyncGenerator<T[]> {
-  for await (const batch of batches) {
-    const pause = breath();
-    if (pause) await pause;
-    signal.throwIfAborted();
-    if (batch.length > 0) yield batch;
-  }
-}
+/** A directory that is small enough is walked once only. */
+const KEPT = { nodes: 1024, bytes: 1 << 20 };
 
 async function printAll<T>(
   { stdout }: Context,
-  batches: AsyncIterable<T[]>,
-  text: (batch: T[]) => string,
+  batches: AsyncIterable<readonly T[]>,
+  text: (batch: readonly T[]) => string,
 ): Promise<void> {
-  for await (const batch of batches) await stdout.print(text(batch));
+  for await (const batch of batches) if (batch.length > 0) await stdout.print(text(batch));
 }
 
 /** The lines of all below a directory, where nothing but the path is shown of an entry. */
-function pathLines(paths: ByteString[], directory: ByteString): string {
+function pathLines(paths: readonly ByteString[], directory: ByteString): string {
   // The directory itself comes first. Joining makes one string, where adding up makes three for each path.
   const below = paths[0] === directory ? paths.slice(1) : paths;
   return below.length > 0 ? `/${below.map(escapeName).join('\n/')}\n` : '';
