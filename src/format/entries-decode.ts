@@ -5,14 +5,14 @@ import { ByteReader } from './byte-reader.js';
 import { readChoices } from './choices.js';
 import { blocksToNext, ENTRY_TYPES, TAR_BLOCK } from './entry-columns.js';
 import { MAX_DEVICE, MAX_EXTRAS, MAX_OWNER_NAME, MAX_PATH } from './limits.js';
-import { readPaths } from './paths.js';
+import { type Paths, readPaths } from './paths.js';
 
 /** One block of a layer's entries, decoded into columns; `row` is the entry's place in the block. */
 export interface EntryBlock {
   /** Ordinal of its first entry in the layer. */
   readonly first: number;
   readonly count: number;
-  readonly paths: readonly ByteString[];
+  readonly paths: Paths;
   typeOf(row: number): EntryType;
   /** Where the row's record in the stream `xattrs` lies (the same object for rows that share it), if any. */
   xattrsAt(row: number): Place | undefined;
@@ -67,6 +67,7 @@ export function decodeEntries(
     if (columns) return columns;
     reader.position = rest;
     columns = readColumns(reader, paths, uncompressedSize);
+    paths.decodeAll();
     return columns;
   };
 
@@ -87,7 +88,7 @@ export function decodeEntries(
     mergeEntry(row) {
       const { owners, owner, links, positions } = all();
       return {
-        path: paths[row]!,
+        path: paths.at(row),
         type: owners[owner[row]!]!.type,
         link: links.get(row) ?? NO_BYTES,
         position: positions[row]!,
@@ -99,7 +100,7 @@ export function decodeEntries(
       const time = times.rows[row]!;
       const device = devices.get(row);
       const entry: Entry = {
-        path: paths[row]!,
+        path: paths.at(row),
         type,
         mode,
         uid,
@@ -134,8 +135,8 @@ interface Columns {
 }
 
 /** All that follows the paths. */
-function readColumns(reader: ByteReader, paths: readonly ByteString[], uncompressedSize: number): Columns {
-  const count = paths.length;
+function readColumns(reader: ByteReader, paths: Paths, uncompressedSize: number): Columns {
+  const { count } = paths;
   const owners = readOwners(reader);
   const owner = readChoices(reader, count, owners.length);
   const times = readTimes(reader, count);
@@ -154,9 +155,8 @@ function readColumns(reader: ByteReader, paths: readonly ByteString[], uncompres
     if (owners[owner[row]!]!.type !== 'file') reader.fail('extents of what is not a file');
   }
   const positions = placeAll({ reader, ranks, places, sizes, sparse: sparse.rows, uncompressedSize });
-  for (let row = 1; row < count; row++) {
-    const twice = paths[row] === paths[row - 1];
-    if (twice && positions[row]! < positions[row - 1]!) reader.fail('entries of one path are not in order');
+  for (const row of paths.repeats) {
+    if (positions[row]! < positions[row - 1]!) reader.fail('entries of one path are not in order');
   }
   return { owners, owner, times, sizes, links, devices, xattrs, sparse, positions };
 }

@@ -23,6 +23,16 @@ export interface ImageDescription {
   spacing: number;
 }
 
+/** Paths that follow one another, to be used before the next are asked for. */
+export interface PathRun {
+  readonly count: number;
+  at(i: number): ByteString;
+  /** All of them, each between a slash and a newline. */
+  lines(): ByteString;
+  /** Whether all bytes are printable ASCII other than a backslash, so that the lines can be printed as they are. */
+  readonly plain: boolean;
+}
+
 /** An opened index. Everything is read on demand, and each block's digest is checked before it is decoded. */
 export interface ImageIndex extends TreeLookup {
   /** `sha256:<hex>`: the index's identity, the digest of its directory. */
@@ -45,8 +55,8 @@ export interface ImageIndex extends TreeLookup {
   children(path: ByteString): AsyncIterable<Node[]>;
   /** The node at `path` and all below it, in canonical order, in batches as `children`. The root node itself is included for ''. */
   walk(path: ByteString): AsyncIterable<Node[]>;
-  /** The paths of the same nodes, in half the time. */
-  paths(path: ByteString): AsyncIterable<ByteString[]>;
+  /** The paths of all nodes below a directory, in canonical order, in a fraction of the time. */
+  pathsBelow(path: ByteString): AsyncIterable<PathRun>;
   /** The spans of a layer that overlap [offset, offset + length) of its uncompressed stream, ascending. */
   spans(layer: number, offset: number, length: number): Promise<Span[]>;
   spanContext(layer: number, span: Span): Promise<SpanContext>;

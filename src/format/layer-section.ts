@@ -102,8 +102,8 @@ export class LayerSection {
 
   path(ordinal: number): ByteString | Promise<ByteString> {
     const found = this.entryBlock(ordinal);
-    if (found instanceof Promise) return found.then(({ first, paths }) => paths[ordinal - first]!);
-    return found.paths[ordinal - found.first]!;
+    if (found instanceof Promise) return found.then(({ first, paths }) => paths.at(ordinal - first));
+    return found.paths.at(ordinal - found.first);
   }
 
   /** The entry with its attributes and extents. */
@@ -221,7 +221,7 @@ export class LayerSection {
     row: number,
     places: { xattrs: Place | undefined; extents: Place | undefined },
   ): Promise<Entry> {
-    const where = `${this.where}, extras of ${escapeName(block.paths[row]!)}`;
+    const where = `${this.where}, extras of ${escapeName(block.paths.at(row))}`;
     const xattrs = places.xattrs && (await this.#xattrs(places.xattrs, where));
     if (!places.extents) return block.entry(row, { xattrs });
     if (!this.#extentOrder.admits(block.first, block.allExtentsAt())) {

@@ -61,9 +61,8 @@ export function decodeMerge(bytes: Uint8Array, { count, entryCounts, where }: Me
       for (let i = 0; i < take; i++) explicit.push({ row: row++, moved: code === RUN.moved });
     }
   }
-  readPaths(reader, explicit.length, { allowEqual: false }).forEach((path, i) => {
-    block.paths.set(explicit[i]!.row, path);
-  });
+  const paths = readPaths(reader, explicit.length, { allowEqual: false });
+  for (const [i, { row }] of explicit.entries()) block.paths.set(row, paths.at(i));
   let expected = 0;
   for (const { row, moved } of explicit) {
     if (!moved) continue;

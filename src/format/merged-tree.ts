@@ -3,9 +3,11 @@ import { comparePaths, type Entry, extraBytes } from '../tree/entry.js';
 import type { Node } from '../tree/node.js';
 import { ByteReader } from './byte-reader.js';
 import { corruptIndex } from './corrupt.js';
+import type { EntryBlock } from './entries-decode.js';
+import type { PathRun } from './image-index.js';
 import type { LayerSection } from './layer-section.js';
 import { decodeMerge, type MergeBlock } from './merge-decode.js';
-import { readPaths } from './paths.js';
+import { Paths, readPaths } from './paths.js';
 import { STREAM, type Stream } from './section.js';
 import type { SectionReader } from './section-reader.js';
 
@@ -16,45 +18,71 @@ interface Place {
   row: number;
 }
 
-/** Nodes or paths of one batch: each may keep a block of paths in memory that nothing else needs. */
+/** Nodes of one batch: each may keep a block of paths in memory that nothing else needs. */
 const BATCH = 512;
 /** Bytes of names, attributes and extents of one batch, but for its last node. */
 const BATCH_EXTRAS = 1_048_576;
 
 /** What is handed out together: bounded, whatever the nodes of an index that somebody made refer to. */
-class Batch<T> {
-  #items: T[] = [];
+class NodeBatch {
+  #nodes: Node[] = [];
+  #extras = 0;
 
   get isFull(): boolean {
-    return this.#items.length >= BATCH;
+    return this.#nodes.length >= BATCH || this.#extras >= BATCH_EXTRAS;
   }
 
-  add(item: T): void {
-    this.#items.push(item);
+  add(node: Node): void {
+    this.#extras += extraBytes(node.entry);
+    this.#nodes.push(node);
   }
 
-  take(): T[] {
-    const items = this.#items;
-    this.#items = [];
-    return items;
+  take(): Node[] {
+    const nodes = this.#nodes;
+    this.#nodes = [];
+    this.#extras = 0;
+    return nodes;
   }
 }
 
-class NodeBatch extends Batch<Node> {
-  #extras = 0;
+/** `count` paths of a block, from a row on. */
+class Run implements PathRun {
+  readonly #paths: Paths;
+  readonly #from: number;
+  readonly count: number;
 
-  override get isFull(): boolean {
-    return super.isFull || this.#extras >= BATCH_EXTRAS;
+  constructor(paths: Paths, from: number, count: number) {
+    this.#paths = paths;
+    this.#from = from;
+    this.count = count;
   }
 
-  override add(node: Node): void {
-    this.#extras += extraBytes(node.entry);
-    super.add(node);
+  get plain(): boolean {
+    return this.#paths.plain;
   }
 
-  override take(): Node[] {
-    this.#extras = 0;
-    return super.take();
+  at(i: number): ByteString {
+    return this.#paths.at(this.#from + i);
+  }
+
+  lines(): ByteString {
+    return this.#paths.lines(this.#from, this.#from + this.count);
+  }
+
+  first(count: number): Run {
+    return new Run(this.#paths, this.#from, count);
+  }
+
+  /** How many are not after `path`. */
+  countUpTo(path: string): number {
+    let low = 0;
+    let high = this.count;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (comparePaths(this.at(middle), path) <= 0) low = middle + 1;
+      else high = middle;
+    }
+    return low;
   }
 }
 
@@ -101,8 +129,7 @@ export class MergedTree {
 
   async *children(path: ByteString): AsyncGenerator<Node[], void, undefined> {
     const prefix = path === '' ? '' : `${path}/`;
-    let place = await this.#seek(prefix);
-    if (path === '' && place) place = await this.#next(place);
+    let place = await this.#below(path);
     const batch = new NodeBatch();
     let block = place?.index;
     while (place) {
@@ -120,50 +147,89 @@ export class MergedTree {
     yield batch.take();
   }
 
-  walk(path: ByteString): AsyncGenerator<Node[], void, undefined> {
-    return this.#batches(path, {
-      make: (place) => this.#node(place),
-      pathOf: (node) => node.path,
-      batch: new NodeBatch(),
-    });
-  }
-
-  /** The same of paths alone, in half the time: no entry is decoded for them. */
-  paths(path: ByteString): AsyncGenerator<ByteString[], void, undefined> {
-    return this.#batches(path, {
-      make: ({ block, row }) => this.#path(block, row),
-      pathOf: (found) => found,
-      batch: new Batch<ByteString>(),
-    });
-  }
-
-  /** What is made of each place at `path` and below it, in batches that end with each block or earlier. */
-  async *#batches<T>(
-    path: ByteString,
-    of: { make: (place: Place) => T | Promise<T>; pathOf: (made: T) => ByteString; batch: Batch<T> },
-  ): AsyncGenerator<T[], void, undefined> {
-    const { make, pathOf, batch } = of;
+  async *walk(path: ByteString): AsyncGenerator<Node[], void, undefined> {
     const end = path === '' ? undefined : endOf(path);
+    const batch = new NodeBatch();
     let place = await this.#seek(path);
     let before: ByteString | undefined;
     while (place) {
       const { index, block } = place;
       for (let row = place.row; row < block.count; row++) {
-        const making = make({ index, block, row });
-        const made = making instanceof Promise ? await making : making;
-        const at = pathOf(made);
-        if (before !== undefined && comparePaths(before, at) >= 0) throw this.#disorder(index);
-        if (end !== undefined && comparePaths(at, end) > 0) {
+        const making = this.#node({ index, block, row });
+        const node = making instanceof Promise ? await making : making;
+        if (before !== undefined && comparePaths(before, node.path) >= 0) throw this.#disorder(index);
+        if (end !== undefined && comparePaths(node.path, end) > 0) {
           yield batch.take();
           return;
         }
-        before = at;
-        batch.add(made);
+        before = node.path;
+        batch.add(node);
         if (batch.isFull) yield batch.take();
       }
       yield batch.take();
-      place = index + 1 < this.#merge.count ? await this.#first(index + 1) : undefined;
+      place = await this.#firstAfter(index);
     }
+  }
+
+  /** No entry is decoded for them, and where they follow one another in a layer no path either. */
+  async *pathsBelow(path: ByteString): AsyncGenerator<PathRun, void, undefined> {
+    const end = path === '' ? undefined : endOf(path);
+    let place = await this.#below(path);
+    let before: ByteString | undefined;
+    while (place) {
+      const { index, block } = place;
+      for (let row = place.row; row < block.count; ) {
+        const finding = this.#run(block, row);
+        const run = finding instanceof Promise ? await finding : finding;
+        if (before !== undefined && comparePaths(before, run.at(0)) >= 0) throw this.#disorder(index);
+        before = run.at(run.count - 1);
+        if (end !== undefined && comparePaths(before, end) > 0) {
+          yield run.first(run.countUpTo(end));
+          return;
+        }
+        yield run;
+        row += run.count;
+      }
+      place = await this.#firstAfter(index);
+    }
+  }
+
+  /** The longest run of paths from a row on that are neighbours in a block of one layer's entries. */
+  #run(block: MergeBlock, row: number): Run | Promise<Run> {
+    const explicit = block.paths.get(row);
+    if (explicit !== undefined) return new Run(Paths.of(explicit), 0, 1);
+    const layer = block.layers[row]!;
+    const ordinal = block.entries[row]!;
+    const section = this.#layer(layer);
+    const entries =
+      section instanceof Promise
+        ? section.then((opened) => opened.entryBlock(ordinal))
+        : section.entryBlock(ordinal);
+    const runIn = ({ first, count, paths }: EntryBlock): Run => {
+      const most = Math.min(block.count - row, first + count - ordinal);
+      let length = 1;
+      while (
+        length < most &&
+        block.layers[row + length] === layer &&
+        block.entries[row + length] === ordinal + length &&
+        !block.paths.has(row + length) &&
+        !paths.repeats.has(ordinal - first + length)
+      ) {
+        length++;
+      }
+      return new Run(paths, ordinal - first, length);
+    };
+    return entries instanceof Promise ? entries.then(runIn) : runIn(entries);
+  }
+
+  /** The first node below a directory. */
+  async #below(directory: ByteString): Promise<Place | undefined> {
+    const place = await this.#seek(directory === '' ? '' : `${directory}/`);
+    return directory === '' && place ? this.#next(place) : place;
+  }
+
+  async #firstAfter(index: number): Promise<Place | undefined> {
+    return index + 1 < this.#merge.count ? this.#first(index + 1) : undefined;
   }
 
   /** The first node that is not before `path`. */
@@ -187,7 +253,7 @@ export class MergedTree {
       else high = middle;
     }
     if (low < block.count) return { index, block, row: low };
-    return index + 1 < this.#merge.count ? this.#first(index + 1) : undefined;
+    return this.#firstAfter(index);
   }
 
   /** The first node after `place` that is neither at `path` nor below it. */
@@ -203,8 +269,7 @@ export class MergedTree {
   }
 
   async #next({ index, block, row }: Place): Promise<Place | undefined> {
-    if (row + 1 < block.count) return { index, block, row: row + 1 };
-    return index + 1 < this.#merge.count ? this.#first(index + 1) : undefined;
+    return row + 1 < block.count ? { index, block, row: row + 1 } : this.#firstAfter(index);
   }
 
   async #first(index: number): Promise<Place> {
@@ -219,22 +284,15 @@ export class MergedTree {
     // One block of keys serves some million nodes, so this loop hardly ever turns.
     while (high - low > 1) {
       const middle = (low + high) >>> 1;
-      if (comparePaths((await this.#keyBlock(middle))[0]!, path) <= 0) low = middle;
+      if (comparePaths((await this.#keyBlock(middle)).at(0), path) <= 0) low = middle;
       else high = middle;
     }
     const block = this.#keyBlock(low);
     const paths = block instanceof Promise ? await block : block;
-    let from = 0;
-    let to = paths.length;
-    while (from < to) {
-      const middle = (from + to) >>> 1;
-      if (comparePaths(paths[middle]!, path) <= 0) from = middle + 1;
-      else to = middle;
-    }
-    return keys.firstItem[low]! + from - 1;
+    return keys.firstItem[low]! + new Run(paths, 0, paths.count).countUpTo(path) - 1;
   }
 
-  #keyBlock(index: number): readonly ByteString[] | Promise<readonly ByteString[]> {
+  #keyBlock(index: number): Paths | Promise<Paths> {
     return this.#section.block(STREAM.keys, index, (bytes, { where }) => {
       const reader = new ByteReader(bytes, where);
       const count = this.#keys.firstItem[index + 1]! - this.#keys.firstItem[index]!;

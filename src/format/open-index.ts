@@ -84,8 +84,8 @@ export async function openIndex(source: ByteSource): Promise<ImageIndex> {
     async *walk(path) {
       yield* (await tree()).walk(path);
     },
-    async *paths(path) {
-      yield* (await tree()).paths(path);
+    async *pathsBelow(path) {
+      yield* (await tree()).pathsBelow(path);
     },
     spans: async (layer, offset, length) => (await layerAt(layer)).spans(offset, length),
     spanContext: async (layer, span) => (await layerAt(layer)).context(span),

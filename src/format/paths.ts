@@ -10,6 +10,8 @@ import { MAX_BLOCK_PATHS, MAX_PATH } from './limits.js';
 
 const SLASH = 0x2f;
 const DOT = 0x2e;
+const NEWLINE = 0x0a;
+const BACKSLASH = 0x5c;
 
 /** `allowEqual`: the same path may follow itself (duplicates in a layer's tar). */
 export interface PathOrder {
@@ -27,12 +29,60 @@ export function writePaths(out: ByteWriter, paths: readonly ByteString[]): void 
   });
 }
 
+/** The paths of a block, in order. */
+export class Paths {
+  readonly count: number;
+  /** Whether all bytes are printable ASCII other than a backslash, so that lines can be printed as they are. */
+  readonly plain: boolean;
+  /** Rows whose path is that of the row before. */
+  readonly repeats: ReadonlySet<number>;
+  /** Each path between a slash and a newline. */
+  readonly #bytes: Buffer;
+  /** Where each line begins, and the last one ends. */
+  readonly #lines: Uint32Array;
+  #text: string | undefined;
+
+  constructor(of: { bytes: Buffer; lines: Uint32Array; plain: boolean; repeats: ReadonlySet<number> }) {
+    this.count = of.lines.length - 1;
+    this.plain = of.plain;
+    this.repeats = of.repeats;
+    this.#bytes = of.bytes;
+    this.#lines = of.lines;
+  }
+
+  /** A single path. */
+  static of(path: ByteString): Paths {
+    const bytes = byteStringToBytes(`/${path}\n` as ByteString);
+    const lines = Uint32Array.of(0, bytes.length);
+    return new Paths({ bytes, lines, plain: isPlain(bytes.subarray(0, -1)), repeats: new Set() });
+  }
+
+  at(row: number): ByteString {
+    const start = this.#lines[row]! + 1;
+    const end = this.#lines[row + 1]! - 1;
+    const text = this.#text;
+    return (
+      text === undefined ? this.#bytes.toString('latin1', start, end) : text.slice(start, end)
+    ) as ByteString;
+  }
+
+  /** For who wants most of them: the next are cut from one string, which takes half the time. */
+  decodeAll(): void {
+    this.#text ??= this.#bytes.toString('latin1');
+  }
+
+  /** Lines [from, to) of a listing: each path between a slash and a newline. */
+  lines(from: number, to: number): ByteString {
+    return this.#bytes.toString('latin1', this.#lines[from], this.#lines[to]) as ByteString;
+  }
+}
+
 /**
  * Reads `count` paths and checks that each is clean (no empty, `.` or `..` component, no NUL, no slash at either end), that they
  * ascend in the order of `comparePaths`, that the shared prefixes are as long as they can be, and that all together are at most
  * MAX_BLOCK_PATHS bytes.
  */
-export function readPaths(reader: ByteReader, count: number, order: PathOrder): ByteString[] {
+export function readPaths(reader: ByteReader, count: number, order: PathOrder): Paths {
   const shared = new Uint16Array(count);
   for (let i = 0; i < count; i++) shared[i] = reader.upTo(MAX_PATH, 'shared length');
   const rest = new Uint16Array(count);
@@ -47,47 +97,60 @@ export function readPaths(reader: ByteReader, count: number, order: PathOrder): 
   }
   if (total > MAX_BLOCK_PATHS) reader.fail(`${total} bytes of paths`);
   const rests = reader.take(restTotal);
-  // All paths one after the other: one string is made of them, and each path is a view of it. A string for each costs twice the time.
-  const all = Buffer.allocUnsafe(total);
+  const bytes = Buffer.allocUnsafe(total + 2 * count);
+  const lines = new Uint32Array(count + 1);
+  const repeats = new Set<number>();
   let from = 0;
-  let start = 0;
-  let end = 0;
+  let start = 1;
+  let end = 1;
   for (let i = 0; i < count; i++) {
     const keep = shared[i]!;
     const before = start;
+    const beforeEnd = end;
     if (keep > end - start) reader.fail('a path shares more than there is');
-    start = end;
-    all.copyWithin(start, before, before + keep);
+    start = lines[i]! + 1;
+    bytes[start - 1] = SLASH;
+    bytes.copyWithin(start, before, before + keep);
     const added = start + keep;
-    rests.copy(all, added, from, from + rest[i]!);
-    from += rest[i]!;
     end = added + rest[i]!;
-    if (i > 0 && !follows(all, { before, start, keep, end, allowEqual: order.allowEqual })) {
-      reader.fail('paths are not in order');
+    for (let at = added; at < end; at++) bytes[at] = rests[from++]!;
+    bytes[end] = NEWLINE;
+    lines[i + 1] = end + 1;
+    if (i > 0) {
+      if (!follows(bytes, { before, beforeEnd, start, keep, end, allowEqual: order.allowEqual }))
+        reader.fail('paths are not in order');
+      if (added === end) repeats.add(i);
     }
-    if (!isCleanFrom(all, { start, from: added, end })) reader.fail('a path is not clean');
+    if (!isCleanFrom(bytes, { start, from: added, end })) reader.fail('a path is not clean');
   }
-  const text = all.toString('latin1');
-  const paths = new Array<ByteString>(count);
-  let at = 0;
-  for (let i = 0; i < count; i++) {
-    const next = at + shared[i]! + rest[i]!;
-    paths[i] = text.slice(at, next) as ByteString;
-    at = next;
+  return new Paths({ bytes, lines, plain: isPlain(rests), repeats });
+}
+
+function isPlain(bytes: Uint8Array): boolean {
+  for (let i = 0; i < bytes.length; i++) {
+    const byte = bytes[i]!;
+    if (byte < 0x20 || byte > 0x7e || byte === BACKSLASH) return false;
   }
-  return paths;
+  return true;
 }
 
 /**
- * Whether the path at [start, end) comes after the one at [before, start), when it shares its first `keep` bytes with it, and no
+ * Whether the path at [start, end) comes after the one at [before, beforeEnd), when it shares its first `keep` bytes with it, and no
  * more.
  */
 function follows(
   bytes: Uint8Array,
-  of: { before: number; start: number; keep: number; end: number; allowEqual: boolean },
+  of: {
+    before: number;
+    beforeEnd: number;
+    start: number;
+    keep: number;
+    end: number;
+    allowEqual: boolean;
+  },
 ): boolean {
-  const { before, start, keep, end, allowEqual } = of;
-  const beforeLength = start - before;
+  const { before, beforeEnd, start, keep, end, allowEqual } = of;
+  const beforeLength = beforeEnd - before;
   if (start + keep === end) return allowEqual && keep === beforeLength;
   if (keep === beforeLength) return true;
   const last = bytes[before + keep]!;

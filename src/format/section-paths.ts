@@ -30,6 +30,6 @@ export function createEntryPaths(
         where,
       });
     }
-    return { path: block.paths[entry - block.first]!, beginsBlock: entry === block.first };
+    return { path: block.paths.at(entry - block.first), beginsBlock: entry === block.first };
   };
 }

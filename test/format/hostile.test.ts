@@ -32,6 +32,7 @@ async function answers(file: Buffer) {
   const index = await openIndex(bufferSource(file));
   const all = await readAll(index);
   await allOf(index.children('' as never));
+  for await (const run of index.pathsBelow('' as never)) run.lines();
   for (const { path } of all.nodes.slice(0, 20)) await index.lookup(path);
   for (let layer = 0; layer < index.layers.length; layer++) {
     const section = await openLayerSection(bufferSource(await index.layerSection(layer)));

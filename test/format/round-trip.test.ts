@@ -3,6 +3,7 @@ import test from 'node:test';
 import fc from 'fast-check';
 import type { ByteString } from '../../src/bytes.js';
 import { bufferSource } from '../../src/format/buffer-source.js';
+import type { ImageIndex } from '../../src/format/image-index.js';
 import { openLayerSection } from '../../src/format/layer-section.js';
 import { openIndex } from '../../src/format/open-index.js';
 import { allOf } from '../support/all-of.js';
@@ -82,12 +83,28 @@ test('walk of a path is the node and all below it; children are what is one leve
           children,
           paths.filter((p) => p !== '' && p.startsWith(below) && !p.slice(below.length).includes('/')),
         );
+        assert.deepEqual(
+          await pathsOfRuns(index, path as ByteString),
+          walked.filter((p) => p !== path),
+        );
         if (!paths.includes(path)) assert.equal(await index.lookup(path as ByteString), undefined);
       }
     }),
     { numRuns: 150 },
   );
 });
+
+/** The paths of `pathsBelow`, its lines checked against them. */
+async function pathsOfRuns(index: ImageIndex, directory: ByteString): Promise<string[]> {
+  const all: string[] = [];
+  for await (const run of index.pathsBelow(directory)) {
+    const paths = Array.from({ length: run.count }, (_, i) => run.at(i));
+    assert.equal(run.lines(), paths.map((path) => `/${path}\n`).join(''));
+    if (run.plain) assert.match(paths.join(''), /^[\x20-\x5b\x5d-\x7e]*$/);
+    all.push(...paths);
+  }
+  return all;
+}
 
 test('spans of a range are those that overlap it', async () => {
   await fc.assert(

@@ -78,8 +78,8 @@ export function fakeImage(layers: readonly FakeLayer[], spacing = 64 * 1024): Fa
     async *walk(path) {
       yield sorted.filter((node) => node.path === path || node.path.startsWith(below(path)));
     },
-    async *paths(path) {
-      for await (const nodes of this.walk(path)) yield nodes.map((node) => node.path);
+    pathsBelow() {
+      throw new Error('not needed');
     },
     async spans(layer, offset, length) {
       return (built[layer]?.spans ?? []).filter(

@@ -1,6 +1,5 @@
-import type { ByteString } from '../../bytes.js';
 import { escapeName } from '../../escape.js';
-import type { ImageIndex } from '../../format/image-index.js';
+import type { ImageIndex, PathRun } from '../../format/image-index.js';
 import { createPasses } from '../../read/passes.js';
 import { inTurns } from '../../read/turns.js';
 import type { Node } from '../../tree/node.js';
@@ -23,7 +22,10 @@ export async function run(context: Context, { args, flags }: Input<typeof LS_FLA
   const node = await resolveArgument(index, path, { followLast: !flags.long || path.endsWith('/') });
   const namesAlone = !flags.long && !flags.json && context.style === PLAIN;
   if (flags.recursive && namesAlone && node.entry.type === 'directory') {
-    return printAll(context, inTurns(index.paths(node.path), signal), (batch) => pathLines(batch, node.path));
+    for await (const run of inTurns(index.pathsBelow(node.path), signal)) {
+      await context.stdout.print(run.plain ? run.lines() : escapedLines(run));
+    }
+    return;
   }
   const list = () => listing(index, node, flags.recursive);
   const print = (lines: (nodes: readonly Node[]) => string) =>
@@ -52,11 +54,8 @@ async function printAll<T>(
   for await (const batch of batches) if (batch.length > 0) await stdout.print(text(batch));
 }
 
-/** The lines of all below a directory, where nothing but the path is shown of an entry. */
-function pathLines(paths: readonly ByteString[], directory: ByteString): string {
-  // The directory itself comes first. Joining makes one string, where adding up makes three for each path.
-  const below = paths[0] === directory ? paths.slice(1) : paths;
-  return below.length > 0 ? `/${below.map(escapeName).join('\n/')}\n` : '';
+function escapedLines(run: PathRun): string {
+  return Array.from({ length: run.count }, (_, i) => `/${escapeName(run.at(i))}\n`).join('');
 }
 
 /** What is listed: a directory's content, or the one node that is no directory. */

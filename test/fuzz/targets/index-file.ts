@@ -159,6 +159,12 @@ async function checkNode(index: ImageIndex, node: Node, nodes: readonly Node[]):
     path !== '' && path.startsWith(below) && !path.slice(below.length).includes('/');
   if (!listed.every((path) => walked.has(path) && isBelow(path)))
     throw new Error('a listing that differs from the walk');
+  for await (const run of index.pathsBelow(node.path)) {
+    for (let i = 0; i < run.count; i++) {
+      if (!walked.has(run.at(i)) || !run.at(i).startsWith(below))
+        throw new Error('a path that no walk shows');
+    }
+  }
 }
 
 async function checkLayer(index: ImageIndex, layer: number): Promise<void> {
