@@ -47,8 +47,13 @@ export class Extents implements ExtentList {
   /** Extent number `i`, from the end where it is negative, as Array's. */
   at(i: number): Extent | undefined {
     const from = 3 * (i < 0 ? this.length + i : i);
-    const [logical, offset, length] = this.numbers.subarray(Math.max(from, 0), from + 3);
-    return length === undefined ? undefined : { logical: logical!, offset: offset!, length };
+    if (!(from >= 0 && from < this.numbers.length)) return undefined;
+    const [logical, offset, length] = this.numbers.subarray(from, from + 3) as unknown as [
+      number,
+      number,
+      number,
+    ];
+    return { logical, offset, length };
   }
 
   *[Symbol.iterator](): Generator<Extent, void, undefined> {
