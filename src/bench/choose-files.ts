@@ -1,6 +1,7 @@
 import { ClipError } from '../errors.js';
 import type { ImageIndex } from '../format/image-index.js';
 import { extentsOf } from '../tree/entry.js';
+import { FirstNames } from '../tree/first-names.js';
 import type { Node } from '../tree/node.js';
 import { choose } from './random.js';
 
@@ -38,16 +39,12 @@ export async function chooseFiles(index: ImageIndex, reads: number, seed: number
 }
 
 async function* eligible(index: ImageIndex, layer: number): AsyncGenerator<Node> {
-  const inodes = new Set<string>();
+  const firsts = new FirstNames();
   for await (const nodes of index.walk('' as Node['path'])) {
     for (const node of nodes) {
       const { type, size } = node.entry;
       if (node.layer !== layer || type !== 'file' || size === 0 || size > LARGEST_FILE) continue;
-      if (node.nlink > 1) {
-        if (inodes.has(node.inode)) continue;
-        inodes.add(node.inode);
-      }
-      yield node;
+      if (firsts.of(node) === node.path) yield node;
     }
   }
 }

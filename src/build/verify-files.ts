@@ -1,6 +1,7 @@
 import { ClipError, EXIT } from '../errors.js';
 import type { ImageReader } from '../read/reader.js';
-import { extraBytes, storedBytes } from '../tree/entry.js';
+import { storedBytes, variableBytes } from '../tree/entry.js';
+import { FirstNames } from '../tree/first-names.js';
 import type { Node } from '../tree/node.js';
 import type { VerifyOptions } from './verify-image.js';
 import type { Findings } from './verify-report.js';
@@ -56,13 +57,12 @@ export async function checkFiles(
   }
 
   try {
-    const seen = new Set<string>();
+    const firsts = new FirstNames();
     for await (const nodes of reader.index.walk('' as Node['path'])) {
       for (const node of nodes) {
-        if (node.entry.type !== 'file' || seen.has(node.inode)) continue;
-        if (node.nlink > 1) seen.add(node.inode);
+        if (node.entry.type !== 'file' || firsts.of(node) !== node.path) continue;
         batch.push(node);
-        extras += extraBytes(node.entry);
+        extras += variableBytes(node.entry);
       }
       if (batch.length >= TOGETHER || extras >= TOGETHER_EXTRAS) await flush();
     }

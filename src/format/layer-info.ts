@@ -2,7 +2,7 @@ import { ByteReader } from './byte-reader.js';
 import type { ByteWriter } from './byte-writer.js';
 import { check } from './corrupt.js';
 import { readDigest, writeDigest } from './digest.js';
-import { FORMAT_MINOR, MAX_ENTRIES, MAX_ITEMS, MAX_SPACING, MIN_SPACING } from './limits.js';
+import { FORMAT_MINOR, MAX_ENTRIES, MAX_SPACING, MAX_SPANS, MIN_SPACING } from './limits.js';
 import type { Encoding, LayerInfo } from './model.js';
 
 export const ENCODINGS: readonly Encoding[] = ['gzip', 'zstd', 'plain'];
@@ -36,7 +36,7 @@ export function readLayerFacts(bytes: Uint8Array, minor: number, where: string):
   const spacing = reader.upTo(MAX_SPACING, 'spacing');
   if (spacing < MIN_SPACING) reader.fail(`spacing ${spacing}`);
   const entryCount = reader.upTo(MAX_ENTRIES, 'number of entries');
-  const spanCount = reader.upTo(MAX_ITEMS, 'number of spans');
+  const spanCount = reader.upTo(MAX_SPANS, 'number of spans');
   if (minor <= FORMAT_MINOR) reader.done();
   return { digest, diffId, size, uncompressedSize, encoding, spacing, entryCount, spanCount };
 }

@@ -4,6 +4,7 @@ import { comparePaths, type Entry, type MergeEntry } from '../tree/entry.js';
 import { BlockCache } from './block-cache.js';
 import { corruptIndex } from './corrupt.js';
 import { decodeEntries, type EntryBlock, type Place } from './entries-decode.js';
+import { type Extras, ExtrasCache } from './extras-cache.js';
 import { decodeExtents, decodeXattrs } from './extras-decode.js';
 import type { ByteSource } from './image-index.js';
 import { type LayerFacts, readLayerFacts } from './layer-info.js';
@@ -14,17 +15,16 @@ import { blockOfItem, blockOfKey, SECTION_TYPE, STREAM } from './section.js';
 import { readSectionHead, SectionReader } from './section-reader.js';
 import { decodeSpans, type SpanBlock } from './spans-decode.js';
 import { readContext } from './window-record.js';
-import { XattrSets } from './xattr-sets.js';
 
 /** What the layers of one index share, so that it is bounded for all of them together. */
 export interface LayerMemory {
-  xattrSets: XattrSets;
+  extras: ExtrasCache;
   /** Layers that hold on to the block that was read last, the one that was read longest ago first. */
   recent: Set<LayerSection>;
 }
 
 export function createLayerMemory(): LayerMemory {
-  return { xattrSets: new XattrSets(), recent: new Set() };
+  return { extras: new ExtrasCache(), recent: new Set() };
 }
 
 /** Layers whose last block is at hand. Container engines take no more than 127 layers, an index that somebody made thousands. */
@@ -223,26 +223,42 @@ export class LayerSection {
   ): Promise<Entry> {
     const where = `${this.where}, extras of ${escapeName(block.paths.at(row))}`;
     const xattrs = places.xattrs && (await this.#xattrs(places.xattrs, where));
-    if (!places.extents) return block.entry(row, { xattrs });
-    if (!this.#extentOrder.admits(block.first, block.allExtentsAt())) {
-      throw corruptIndex(where, 'its extents are those of another block');
-    }
-    const { position, size } = block.entry(row);
-    const record = await this.section.bytes(STREAM.extents, places.extents.offset, places.extents.length);
-    const { uncompressedSize } = this.facts;
-    const extents = decodeExtents(record, { position, size, uncompressedSize, where });
+    const extents = places.extents && (await this.#extents(block, row, { place: places.extents, where }));
     return block.entry(row, { xattrs, extents });
   }
 
   /** Rows that share a set of attributes share the decoded one. */
-  async #xattrs({ offset, length }: Place, where: string): Promise<Entry['xattrs']> {
-    const { xattrSets } = this.#memory;
-    const key = `${this.where} ${offset} ${length}`;
-    const known = xattrSets.get(key);
+  #xattrs({ offset, length }: Place, where: string): Promise<Entry['xattrs']> {
+    return this.#cached(`xattrs ${offset} ${length}`, async () => {
+      const record = await this.section.bytes(STREAM.xattrs, offset, length);
+      return { xattrs: decodeXattrs(record, where) };
+    }).then(({ xattrs }) => xattrs);
+  }
+
+  #extents(
+    block: EntryBlock,
+    row: number,
+    { place, where }: { place: Place; where: string },
+  ): Promise<Entry['extents']> {
+    return this.#cached(`extents ${block.first + row}`, async () => {
+      if (!this.#extentOrder.admits(block.first, block.allExtentsAt())) {
+        throw corruptIndex(where, 'its extents are those of another block');
+      }
+      const { position, size } = block.entry(row);
+      const record = await this.section.bytes(STREAM.extents, place.offset, place.length);
+      const { uncompressedSize } = this.facts;
+      return { xattrs: [], extents: decodeExtents(record, { position, size, uncompressedSize, where }) };
+    }).then(({ extents }) => extents);
+  }
+
+  async #cached(key: string, decode: () => Promise<Extras>): Promise<Extras> {
+    const { extras } = this.#memory;
+    const own = `${this.where} ${key}`;
+    const known = extras.get(own);
     if (known) return known;
-    const set = decodeXattrs(await this.section.bytes(STREAM.xattrs, offset, length), where);
-    xattrSets.put(key, set, length);
-    return set;
+    const decoded = await decode();
+    extras.put(own, decoded);
+    return decoded;
   }
 }
 

@@ -50,5 +50,7 @@ export const MAX_HINT = 4096;
 export const MAX_TEXT = 255;
 /** Bytes of the manifest, and of the config. */
 export const MAX_DOCUMENT = 67_108_864;
-/** Nodes of one image, spans of one layer. */
+/** Spans of one layer, which a reader of the whole layer holds all at once: 2 TB of tar at the usual spacing. */
+export const MAX_SPANS = 2_000_000;
+/** Nodes of one image. */
 export const MAX_ITEMS = 0x7fff_ffff;

@@ -1,5 +1,5 @@
 import type { ByteString } from '../bytes.js';
-import { comparePaths, type Entry, extraBytes } from '../tree/entry.js';
+import { comparePaths, type Entry, variableBytes } from '../tree/entry.js';
 import type { Node } from '../tree/node.js';
 import { ByteReader } from './byte-reader.js';
 import { corruptIndex } from './corrupt.js';
@@ -33,7 +33,7 @@ class NodeBatch {
   }
 
   add(node: Node): void {
-    this.#extras += extraBytes(node.entry);
+    this.#extras += variableBytes(node.entry);
     this.#nodes.push(node);
   }
 

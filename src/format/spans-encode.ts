@@ -1,6 +1,7 @@
 import { encodeBlock } from './block-encoder.js';
 import { ByteWriter } from './byte-writer.js';
-import { check } from './corrupt.js';
+import { beyondLimit, check } from './corrupt.js';
+import { MAX_SPANS } from './limits.js';
 import type { Span, SpanContext } from './model.js';
 import { type EncodedBlock, type EncodedStream, STREAM } from './section.js';
 import { SPANS_PER_BLOCK, START_KINDS } from './span-kinds.js';
@@ -76,6 +77,7 @@ export class SpanTableWriter {
   }
 
   #check(span: Span, context: SpanContext): void {
+    if (this.count >= MAX_SPANS) throw beyondLimit(`a layer has over ${MAX_SPANS} spans`);
     const what = `span ${span.index}`;
     const before = this.#last;
     check(span.index === this.count && span.offset === this.covered, `${what} does not follow`);

@@ -14,8 +14,9 @@ import { ClipError } from '../errors.js';
 import { escapeName } from '../escape.js';
 import type { Observer } from '../observer.js';
 import { encodeTarHeader, paddingOf, SPARSE_NAME, type TarMember } from '../tar/write-header.js';
-import { extentsOf, storedBytes } from '../tree/entry.js';
+import { type Entry, extentsOf, storedBytes } from '../tree/entry.js';
 import type { ExtentList } from '../tree/extents.js';
+import { FirstNames } from '../tree/first-names.js';
 import type { Node } from '../tree/node.js';
 import { createChunkJoiner } from './chunk-joiner.js';
 import { type LostLinks, lostLink, lostLinkSentences } from './lost-links.js';
@@ -71,7 +72,7 @@ const END_OF_ARCHIVE = Buffer.alloc(1024);
 
 /** The nodes, with every name of an inode but the first as a hard link to that, without what is not to be carried over. */
 async function* asMembers(nodes: Nodes, observer: Observer): AsyncGenerator<Node> {
-  const firsts = new Map<string, ByteString>();
+  const firsts = new FirstNames();
   const lost: LostLinks = { brokenLinks: 0, impossibleLinks: 0 };
   let stripped = 0;
   for await (const { entry: whole, ...node } of nodes) {
@@ -83,18 +84,18 @@ async function* asMembers(nodes: Nodes, observer: Observer): AsyncGenerator<Node
     }
     const entry = withoutMachineXattrs(whole);
     if (entry !== whole) stripped++;
-    const first = node.nlink > 1 ? firsts.get(node.inode) : undefined;
-    if (first !== undefined) {
-      const { extents: _, ...linked } = entry;
-      yield { ...node, entry: { ...linked, type: 'hardlink', size: 0, link: first } };
-      continue;
-    }
-    if (node.nlink > 1) firsts.set(node.inode, node.path);
-    yield { ...node, entry };
+    const first = firsts.of(node);
+    if (first === node.path) yield { ...node, entry };
+    else yield { ...node, entry: asHardLink(entry, first) };
   }
   for (const [count, message] of [...lostLinkSentences(lost), machineXattrsSentence(stripped)]) {
     if (count > 0) observer.emit({ type: 'warning', code: 'NOT_CARRIED_OVER', message });
   }
+}
+
+/** The attributes are the inode's, which has them already. */
+function asHardLink({ extents: _, ...entry }: Entry, link: ByteString): Entry {
+  return { ...entry, type: 'hardlink', size: 0, link, xattrs: [] };
 }
 
 /** What a tar must not name: an index that somebody else made could. */

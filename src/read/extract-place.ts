@@ -43,11 +43,14 @@ export interface Placing {
   abandon(): void;
 }
 
+/** Directories that are not looked at again. */
+const KNOWN = 100_000;
+
 /** `root` has to be an existing directory, given as its real path. */
 export function createPlacer(root: Buffer): Placer {
   const rootText = bytesToByteString(root);
   const prefix = `.clip-${randomBytes(8).toString('hex')}`;
-  const known = new Map<ByteString, boolean>([['' as ByteString, false]]);
+  const known = new Map<ByteString, boolean>();
   let count = 0;
 
   function locate(path: ByteString): Buffer {
@@ -65,10 +68,12 @@ export function createPlacer(root: Buffer): Placer {
   }
 
   function directory(path: ByteString, mode = 0o777): boolean {
+    if (path === '') return false;
     const made = known.get(path);
     if (made !== undefined) return made;
     directory(parentOf(path));
     const now = makeDirectory(locate(path), mode);
+    if (known.size > KNOWN) known.delete(known.keys().next().value!);
     known.set(path, now);
     return now;
   }

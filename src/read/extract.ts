@@ -14,7 +14,8 @@ import { makeFolder } from '../cache/make-folder.js';
 import { ClipError } from '../errors.js';
 import { escapeText } from '../escape.js';
 import type { Observer } from '../observer.js';
-import { type Entry, extraBytes, storedBytes } from '../tree/entry.js';
+import { type Entry, storedBytes, variableBytes } from '../tree/entry.js';
+import { FirstNames } from '../tree/first-names.js';
 import type { Node } from '../tree/node.js';
 import type { Selection } from '../tree/select.js';
 import { fsError } from './extract-errors.js';
@@ -72,8 +73,7 @@ interface Survey {
   names: number;
   /** Bytes of the files without holes, each inode once. */
   bytes: number;
-  /** The first name of each inode that has several. */
-  firsts: Map<string, ByteString>;
+  firsts: FirstNames;
 }
 
 /**
@@ -121,25 +121,23 @@ export async function extract(
 }
 
 async function surveyAll(passes: Work['passes'], notCarried: NotCarried): Promise<Survey> {
-  const survey: Survey = { names: 0, bytes: 0, firsts: new Map() };
+  const survey: Survey = { names: 0, bytes: 0, firsts: new FirstNames() };
   for await (const nodes of passes.first()) {
     survey.names += nodes.length;
     for (const node of nodes) {
-      const { entry, inode } = node;
+      const { entry } = node;
       countLost(entry, notCarried);
       if ((entry.type !== 'file' && entry.type !== 'symlink') || lostLink(entry)) continue;
-      if (node.nlink > 1 && survey.firsts.has(inode)) continue;
-      if (node.nlink > 1) survey.firsts.set(inode, node.path);
-      survey.bytes += storedBytes(entry);
+      if (survey.firsts.of(node) === node.path) survey.bytes += storedBytes(entry);
     }
   }
   return survey;
 }
 
 /** The name that this one is to be linked to; undefined for the one under which the inode itself is made. */
-function otherName({ nlink, inode, path }: Node, { firsts }: Survey): ByteString | undefined {
-  const first = nlink > 1 ? firsts.get(inode) : undefined;
-  return first === path ? undefined : first;
+function otherName(node: Node, { firsts }: Survey): ByteString | undefined {
+  const first = firsts.of(node);
+  return first === node.path ? undefined : first;
 }
 
 /** One of many short pieces of work that block; between them signals are heard and what was fetched is taken in. */
@@ -222,7 +220,7 @@ async function makeFiles(work: Work): Promise<void> {
     for (const node of nodes) {
       if (otherName(node, work.survey) !== undefined) continue;
       files.push(node);
-      bytes += extraBytes(node.entry);
+      bytes += variableBytes(node.entry);
     }
     if (files.length < work.atOnce && bytes < BYTES_AT_ONCE) continue;
     await write(files);

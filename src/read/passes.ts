@@ -1,4 +1,4 @@
-import { extraBytes } from '../tree/entry.js';
+import { variableBytes } from '../tree/entry.js';
 import type { Node } from '../tree/node.js';
 import { inTurns } from './turns.js';
 
@@ -54,7 +54,7 @@ class Kept {
 
   offer(batch: Node[]): void {
     this.#nodes -= batch.length;
-    for (const { entry } of batch) this.#bytes -= extraBytes(entry);
+    for (const { entry } of batch) this.#bytes -= variableBytes(entry);
     if (this.#nodes < 0 || this.#bytes < 0) this.batches = undefined;
     else if (batch.length > 0) this.batches?.push(batch);
   }

@@ -7,7 +7,7 @@
  */
 import type { Batch } from '../cache/tiered.js';
 import { abortable } from '../http/abortable.js';
-import { extraBytes } from '../tree/entry.js';
+import { variableBytes } from '../tree/entry.js';
 import type { Node } from '../tree/node.js';
 import type { ReadContext } from './context.js';
 import { createLongRanges, type LongRanges } from './long-ranges.js';
@@ -147,7 +147,7 @@ async function launch({ context, options, planned, slots }: Walk): Promise<Files
     const { value: part, done } = await planned.next();
     if (done) break;
     const { unit, read, node } = part;
-    if (node !== last) bytes += extraBytes(node.entry);
+    if (node !== last) bytes += variableBytes(node.entry);
     last = node;
     if (!unit || !read) {
       window.parts.push({ planned: part, slot: undefined });

@@ -56,11 +56,16 @@ export function storedBytes({ extents, size }: Entry): number {
   return extents ? extents.stored : size;
 }
 
-/** Bytes that an entry holds besides the fields that all have: names, attributes, extents. For bounds on how many are held at once. */
-export function extraBytes({ path, link, xattrs, extents }: Entry): number {
-  let bytes = path.length + link.length + (extents ? extents.numbers.byteLength : 0);
+/** Bytes that attributes and extents take in memory, about. */
+export function extraBytes({ xattrs, extents }: Pick<Entry, 'xattrs' | 'extents'>): number {
+  let bytes = extents ? extents.numbers.byteLength : 0;
   for (const [name, value] of xattrs) bytes += XATTR_COST + name.length + value.length;
   return bytes;
+}
+
+/** Bytes that an entry takes besides the fields that all have: for bounds on how many are held at once. */
+export function variableBytes(entry: Entry): number {
+  return entry.path.length + entry.link.length + extraBytes(entry);
 }
 
 /** Bytes that an attribute of no length takes in memory. */

@@ -135,6 +135,8 @@ test('attributes of a machine are shown, and left out of an export with a word',
   assert.match(stderr, /attributes of 3 names left out: they are of a machine \(NOT_CARRIED_OVER\)/);
   const members = walkTar(stdout);
   const namesOf = (path: string) => members.find((each) => each.path === path)!.xattrs.map(([name]) => name);
+  // Another name of an inode need not say again what it has.
+  assert.deepEqual(namesOf('g'), []);
   for (const path of ['d', 'f'])
     assert.deepEqual(namesOf(path), ['security.capability', 'trusted.mine', 'user.x']);
   assert.deepEqual(namesOf('plain'), []);

@@ -5,13 +5,13 @@ import fc from 'fast-check';
 import type { ByteString } from '../../src/bytes.js';
 import { isClipError } from '../../src/errors.js';
 import { bufferSource } from '../../src/format/buffer-source.js';
+import { ExtrasCache } from '../../src/format/extras-cache.js';
 import { encodeImage } from '../../src/format/image-encoder.js';
 import { createLayerEncoder } from '../../src/format/layer-encoder.js';
 import { openIndex } from '../../src/format/open-index.js';
 import { RecordOrder } from '../../src/format/record-order.js';
 import { encodeSection, STREAM } from '../../src/format/section.js';
-import { XattrSets } from '../../src/format/xattr-sets.js';
-import { type Entry, extraBytes } from '../../src/tree/entry.js';
+import { type Entry, variableBytes } from '../../src/tree/entry.js';
 import { Extents } from '../../src/tree/extents.js';
 import { mergeLayers } from '../../src/tree/merge.js';
 import { allOf } from '../support/all-of.js';
@@ -186,7 +186,7 @@ test('batches are bounded in nodes and in bytes, and lose nothing', async () => 
     const paths: string[] = [];
     for await (const batch of batches) {
       assert.ok(batch.length <= 512, `${batch.length} nodes`);
-      const bytes = batch.slice(0, -1).reduce((sum, { entry }) => sum + extraBytes(entry), 0);
+      const bytes = batch.slice(0, -1).reduce((sum, { entry }) => sum + variableBytes(entry), 0);
       assert.ok(bytes <= 1 << 20, `${bytes} bytes`);
       paths.push(...batch.map(({ path }) => path).filter((path) => path !== ROOT));
     }
@@ -197,13 +197,35 @@ test('batches are bounded in nodes and in bytes, and lose nothing', async () => 
   }
 });
 
-test('decoded attribute sets are kept within a bound, large ones not at all', () => {
-  const sets = new XattrSets();
-  const set: Entry['xattrs'] = [];
-  sets.put('large', set, 100_000);
-  assert.equal(sets.get('large'), undefined);
-  for (let i = 0; i < 100; i++) sets.put(`${i}`, set, 10_000);
-  const kept = Array.from({ length: 100 }, (_, i) => sets.get(`${i}`) !== undefined);
-  assert.equal(kept.filter(Boolean).length, 26);
-  assert.ok(kept.at(-1) && !kept[0]);
+test('decoded attributes and extents are kept within a bound, those used last', () => {
+  const cache = new ExtrasCache();
+  const heavy = (bytes: number) => ({
+    xattrs: [['user.a', 'v'.repeat(bytes)]] as unknown as Entry['xattrs'],
+  });
+  for (let i = 0; i < 64; i++) {
+    cache.put(`${i}`, heavy(1_000_000));
+    assert.ok(cache.get('0'), 'what is used stays');
+  }
+  const kept = Array.from({ length: 64 }, (_, i) => cache.get(`${i}`) !== undefined);
+  assert.equal(kept.filter(Boolean).length, 33);
+  assert.ok(kept.at(-1) && !kept[1]);
+  cache.put('all', heavy(50_000_000));
+  assert.ok(cache.get('all'));
+  assert.equal(cache.get('63'), undefined);
+});
+
+test('names of one inode share its attributes and extents, decoded once', async () => {
+  const value = 'v'.repeat(900_000) as ByteString;
+  const heavy = file('a', 512, { xattrs: [['user.a' as ByteString, value]], size: 8 });
+  heavy.extents = Extents.of([{ logical: 0, offset: 512, length: 8 }]);
+  const links = Array.from({ length: 2000 }, (_, i) =>
+    file(`l${String(i).padStart(4, '0')}`, 2048 + i * 512, { type: 'hardlink', link: 'a' as ByteString }),
+  );
+  const nodes = await walk(indexOf([heavy, ...links]));
+  assert.equal(nodes.length, 2002);
+  assert.equal(nodes[1]!.entry.extents!.length, 1);
+  for (const { entry } of nodes.slice(2)) {
+    assert.equal(entry.xattrs, nodes[1]!.entry.xattrs);
+    assert.equal(entry.extents, nodes[1]!.entry.extents);
+  }
 });

@@ -1,0 +1,34 @@
+import { type Entry, extraBytes } from '../tree/entry.js';
+
+export type Extras = Pick<Entry, 'xattrs' | 'extents'>;
+
+/** Bytes that the decoded extras of all layers of an index may take together, but for those that were decoded last. */
+const CAPACITY = 33_554_432;
+
+/**
+ * Decoded attributes and extents that were used last: in an image labelled for SELinux thousands of entries share each of a few sets, and
+ * each name of an inode leads to the same ones.
+ */
+export class ExtrasCache {
+  readonly #held = new Map<string, { extras: Extras; bytes: number }>();
+  #bytes = 0;
+
+  get(key: string): Extras | undefined {
+    const found = this.#held.get(key);
+    if (!found) return undefined;
+    this.#held.delete(key);
+    this.#held.set(key, found);
+    return found.extras;
+  }
+
+  put(key: string, extras: Extras): void {
+    const bytes = extraBytes(extras);
+    for (const [oldest, { bytes: freed }] of this.#held) {
+      if (this.#bytes + bytes <= CAPACITY) break;
+      this.#held.delete(oldest);
+      this.#bytes -= freed;
+    }
+    this.#held.set(key, { extras, bytes });
+    this.#bytes += bytes;
+  }
+}
