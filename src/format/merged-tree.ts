@@ -1,12 +1,13 @@
 import type { ByteString } from '../bytes.js';
-import { comparePaths, type Entry, variableBytes } from '../tree/entry.js';
+import { comparePaths, type Entry } from '../tree/entry.js';
 import type { Node } from '../tree/node.js';
 import { ByteReader } from './byte-reader.js';
 import { corruptIndex } from './corrupt.js';
 import type { EntryBlock } from './entries-decode.js';
-import type { PathRun } from './image-index.js';
 import type { LayerSection } from './layer-section.js';
 import { decodeMerge, type MergeBlock } from './merge-decode.js';
+import { NodeBatch } from './node-batch.js';
+import { BlockRun } from './path-run.js';
 import { Paths, readPaths } from './paths.js';
 import { STREAM, type Stream } from './section.js';
 import type { SectionReader } from './section-reader.js';
@@ -16,74 +17,6 @@ interface Place {
   index: number;
   block: MergeBlock;
   row: number;
-}
-
-/** Nodes of one batch: each may keep a block of paths in memory that nothing else needs. */
-const BATCH = 512;
-/** Bytes of names, attributes and extents of one batch, but for its last node. */
-const BATCH_EXTRAS = 1_048_576;
-
-/** What is handed out together: bounded, whatever the nodes of an index that somebody made refer to. */
-class NodeBatch {
-  #nodes: Node[] = [];
-  #extras = 0;
-
-  get isFull(): boolean {
-    return this.#nodes.length >= BATCH || this.#extras >= BATCH_EXTRAS;
-  }
-
-  add(node: Node): void {
-    this.#extras += variableBytes(node.entry);
-    this.#nodes.push(node);
-  }
-
-  take(): Node[] {
-    const nodes = this.#nodes;
-    this.#nodes = [];
-    this.#extras = 0;
-    return nodes;
-  }
-}
-
-/** `count` paths of a block, from a row on. */
-class Run implements PathRun {
-  readonly #paths: Paths;
-  readonly #from: number;
-  readonly count: number;
-
-  constructor(paths: Paths, from: number, count: number) {
-    this.#paths = paths;
-    this.#from = from;
-    this.count = count;
-  }
-
-  get plain(): boolean {
-    return this.#paths.plain;
-  }
-
-  at(i: number): ByteString {
-    return this.#paths.at(this.#from + i);
-  }
-
-  lines(): ByteString {
-    return this.#paths.lines(this.#from, this.#from + this.count);
-  }
-
-  first(count: number): Run {
-    return new Run(this.#paths, this.#from, count);
-  }
-
-  /** How many are not after `path`. */
-  countUpTo(path: string): number {
-    let low = 0;
-    let high = this.count;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (comparePaths(this.at(middle), path) <= 0) low = middle + 1;
-      else high = middle;
-    }
-    return low;
-  }
 }
 
 /** Greater than every path below `path` and less than every other path after it: no byte is as great as its last character. */
@@ -172,7 +105,7 @@ export class MergedTree {
   }
 
   /** No entry is decoded for them, and where they follow one another in a layer no path either. */
-  async *pathsBelow(path: ByteString): AsyncGenerator<PathRun, void, undefined> {
+  async *pathsBelow(path: ByteString): AsyncGenerator<BlockRun, void, undefined> {
     const end = path === '' ? undefined : endOf(path);
     let place = await this.#below(path);
     let before: ByteString | undefined;
@@ -195,9 +128,9 @@ export class MergedTree {
   }
 
   /** The longest run of paths from a row on that are neighbours in a block of one layer's entries. */
-  #run(block: MergeBlock, row: number): Run | Promise<Run> {
+  #run(block: MergeBlock, row: number): BlockRun | Promise<BlockRun> {
     const explicit = block.paths.get(row);
-    if (explicit !== undefined) return new Run(Paths.of(explicit), 0, 1);
+    if (explicit !== undefined) return new BlockRun(Paths.of(explicit), 0, 1);
     const layer = block.layers[row]!;
     const ordinal = block.entries[row]!;
     const section = this.#layer(layer);
@@ -205,7 +138,7 @@ export class MergedTree {
       section instanceof Promise
         ? section.then((opened) => opened.entryBlock(ordinal))
         : section.entryBlock(ordinal);
-    const runIn = ({ first, count, paths }: EntryBlock): Run => {
+    const runIn = ({ first, count, paths }: EntryBlock): BlockRun => {
       const most = Math.min(block.count - row, first + count - ordinal);
       let length = 1;
       while (
@@ -217,7 +150,7 @@ export class MergedTree {
       ) {
         length++;
       }
-      return new Run(paths, ordinal - first, length);
+      return new BlockRun(paths, ordinal - first, length);
     };
     return entries instanceof Promise ? entries.then(runIn) : runIn(entries);
   }
@@ -289,7 +222,7 @@ export class MergedTree {
     }
     const block = this.#keyBlock(low);
     const paths = block instanceof Promise ? await block : block;
-    return keys.firstItem[low]! + new Run(paths, 0, paths.count).countUpTo(path) - 1;
+    return keys.firstItem[low]! + new BlockRun(paths, 0, paths.count).countUpTo(path) - 1;
   }
 
   #keyBlock(index: number): Paths | Promise<Paths> {

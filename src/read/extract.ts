@@ -79,8 +79,8 @@ interface Survey {
 /**
  * Extracts what `selection` yields, each time the same, in canonical order: each node to its path in the tree. Parents that are not
  * among them are made with default modes; where there is nothing, nothing is made. Memory does not grow with the nodes, but for those
- * that share an inode and for directories. Throws ClipError IO, NO_SPACE, UNSAFE_PATH, what reading throws, and the signal's reason; no
- * half-written file is left behind.
+ * that share an inode. Throws ClipError IO, NO_SPACE, UNSAFE_PATH, LIMIT, what reading throws, and the signal's reason; no half-written
+ * file is left behind.
  */
 export async function extract(
   selection: Pick<Selection, 'nodes'>,
