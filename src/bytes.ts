@@ -15,6 +15,11 @@ export function byteStringToBytes(name: ByteString): Buffer {
   return Buffer.from(name, 'latin1');
 }
 
+/** The same string, but not as a view of a longer one, which it would keep in memory. */
+export function detached(name: ByteString): ByteString {
+  return Buffer.from(name, 'latin1').toString('latin1') as ByteString;
+}
+
 /** UTF-8 encodes text (a lone surrogate becomes U+FFFD, as everywhere in Node). */
 export function textToByteString(text: string): ByteString {
   return Buffer.from(text, 'utf8').toString('latin1') as ByteString;

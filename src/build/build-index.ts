@@ -61,6 +61,7 @@ export async function buildIndex(
     nodes: await mergeSections(
       image.layers.map(({ digest }) => digest),
       sections,
+      options.signal,
     ),
     manifest: image.manifest,
     manifestMediaType: image.manifestMediaType,

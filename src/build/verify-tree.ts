@@ -10,9 +10,10 @@ import { mergeSections } from './merge-sections.js';
 import type { Checking } from './verify-image.js';
 
 /** Merges the index's own layers once more: the index that they make must be this one, to the byte. */
-export async function checkTree({ index, description, findings }: Checking): Promise<void> {
+export async function checkTree(checking: Checking): Promise<void> {
+  const { index, findings } = checking;
   try {
-    const rebuilt = await rebuild(index, description);
+    const rebuilt = await rebuild(checking);
     if (rebuilt.identity === index.identity) return;
     const message = `the merged tree is not what the layers give${await firstDifference(index, rebuilt)}`;
     findings.add({ code: 'CORRUPT_INDEX', about: 'tree', message });
@@ -21,7 +22,7 @@ export async function checkTree({ index, description, findings }: Checking): Pro
   }
 }
 
-async function rebuild(index: ImageIndex, description: Checking['description']): Promise<ImageIndex> {
+async function rebuild({ index, description, options }: Checking): Promise<ImageIndex> {
   const { manifest, manifestMediaType, config, platform, spacing } = description;
   const sections = new Map<string, Uint8Array>();
   for (const [i, { digest }] of index.layers.entries()) {
@@ -32,6 +33,7 @@ async function rebuild(index: ImageIndex, description: Checking['description']):
     nodes: await mergeSections(
       index.layers.map(({ digest }) => digest),
       sections,
+      options.signal,
     ),
     manifest,
     manifestMediaType,

@@ -13,7 +13,7 @@ import {
   MAX_DEVICE,
   MAX_ENTRIES,
   MAX_EXTRAS,
-  MAX_LAYER_NAMES,
+  MAX_NAMES_BYTES,
   MAX_OWNER_NAME,
   MAX_PATH,
 } from './limits.js';
@@ -48,7 +48,7 @@ export function encodeEntries(entries: readonly Entry[], uncompressedSize: numbe
   entries.forEach((entry, i) => {
     checkEntry(entry, entries[i - 1], uncompressedSize);
     names += entry.path.length + entry.link.length;
-    if (names > MAX_LAYER_NAMES) throw beyondLimit(`a layer has over ${MAX_LAYER_NAMES} bytes of names`);
+    if (names > MAX_NAMES_BYTES) throw beyondLimit(`a layer has over ${MAX_NAMES_BYTES} bytes of names`);
     const own = extras.add(entry);
     if (own) places.set(entry, own);
     fill.add(entry, entries[i - 1], own);

@@ -2,8 +2,11 @@ import { type Entry, extraBytes } from '../tree/entry.js';
 
 export type Extras = Pick<Entry, 'xattrs' | 'extents'>;
 
-/** Bytes that the decoded extras of all layers of an index may take together, but for those that were decoded last. */
-const CAPACITY = 33_554_432;
+/**
+ * Bytes that the decoded extras of all layers of an index may take together, but for those that were decoded last: more than one layer
+ * may have, since names that lead to all of its sets in turn would have each decoded for each name.
+ */
+const CAPACITY = 100_663_296;
 
 /**
  * Decoded attributes and extents that were used last: in an image labelled for SELinux thousands of entries share each of a few sets, and

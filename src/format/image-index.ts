@@ -57,8 +57,8 @@ export interface ImageIndex extends TreeLookup {
   walk(path: ByteString): AsyncIterable<Node[]>;
   /** The paths of all nodes below a directory, in canonical order, in a fraction of the time. */
   pathsBelow(path: ByteString): AsyncIterable<PathRun>;
-  /** The spans of a layer that overlap [offset, offset + length) of its uncompressed stream, ascending. */
-  spans(layer: number, offset: number, length: number): Promise<Span[]>;
+  /** The spans of a layer that overlap [offset, offset + length) of its uncompressed stream, ascending; the first `most` of them. */
+  spans(layer: number, offset: number, length: number, most?: number): Promise<Span[]>;
   spanContext(layer: number, span: Span): Promise<SpanContext>;
   /**
    * The bytes of a layer's section, every block of it verified: self-contained, and of use to any image that has the layer

@@ -2,13 +2,13 @@ import type { ByteString } from '../bytes.js';
 import { escapeName } from '../escape.js';
 import { comparePaths, type Entry, type MergeEntry } from '../tree/entry.js';
 import { BlockCache } from './block-cache.js';
-import { corruptIndex } from './corrupt.js';
+import { beyondLimit, corruptIndex } from './corrupt.js';
 import { decodeEntries, type EntryBlock, type Place } from './entries-decode.js';
 import { type Extras, ExtrasCache } from './extras-cache.js';
 import { decodeExtents, decodeXattrs } from './extras-decode.js';
 import type { ByteSource } from './image-index.js';
 import { type LayerFacts, readLayerFacts } from './layer-info.js';
-import { MAX_LAYER_EXTENTS, MAX_LAYER_NAMES, MAX_LAYER_XATTRS } from './limits.js';
+import { MAX_LAYER_EXTENTS, MAX_LAYER_XATTRS, MAX_NAMES_BYTES } from './limits.js';
 import type { LayerInfo, Span, SpanContext } from './model.js';
 import { RecordOrder } from './record-order.js';
 import { blockOfItem, blockOfKey, SECTION_TYPE, STREAM } from './section.js';
@@ -29,6 +29,15 @@ export function createLayerMemory(): LayerMemory {
 
 /** Layers whose last block is at hand. Container engines take no more than 127 layers, an index that somebody made thousands. */
 export const LAYERS_AT_HAND = 128;
+
+/** Bytes that the names of layers which are merged together may still have. */
+export interface NameRoom {
+  bytes: number;
+}
+
+export function createNameRoom(): NameRoom {
+  return { bytes: MAX_NAMES_BYTES };
+}
 
 /** A layer's section, read on demand. */
 export class LayerSection {
@@ -126,17 +135,16 @@ export class LayerSection {
     }
   }
 
-  /** All of them as far as a merge needs them. Throws CORRUPT_INDEX where their names would take more memory than those of any layer. */
-  async mergeEntries(): Promise<MergeEntry[]> {
+  /** All of them as far as a merge needs them. Throws LIMIT where their names have more bytes than `room`, which it lessens by them. */
+  async mergeEntries(room: NameRoom): Promise<MergeEntry[]> {
     const entries: MergeEntry[] = [];
-    let names = 0;
     for await (const block of this.#blocks()) {
       for (let row = 0; row < block.count; row++) {
         const entry = block.mergeEntry(row);
-        names += entry.path.length + entry.link.length;
+        room.bytes -= entry.path.length + entry.link.length;
         entries.push(entry);
       }
-      if (names > MAX_LAYER_NAMES) throw corruptIndex(this.where, `over ${MAX_LAYER_NAMES} bytes of names`);
+      if (room.bytes < 0) throw beyondLimit(`its layers have more than ${MAX_NAMES_BYTES} bytes of names`);
     }
     return entries;
   }
@@ -157,8 +165,8 @@ export class LayerSection {
     }
   }
 
-  /** Spans that overlap [offset, offset + length) of the uncompressed layer. */
-  async spans(offset: number, length: number): Promise<Span[]> {
+  /** Spans that overlap [offset, offset + length) of the uncompressed layer, the first `most` of them. */
+  async spans(offset: number, length: number, most = Number.POSITIVE_INFINITY): Promise<Span[]> {
     const stream = this.section.stream(STREAM.spans);
     const end = Math.min(offset + length, this.facts.uncompressedSize);
     const found: Span[] = [];
@@ -167,6 +175,7 @@ export class LayerSection {
       const { spans } = await this.#spanBlock(index);
       for (let i = firstEndingAfter(spans, offset); i < spans.length && spans[i]!.offset < end; i++) {
         found.push(spans[i]!);
+        if (found.length >= most) return found;
       }
     }
     return found;
@@ -280,8 +289,8 @@ export interface OpenedLayerSection {
   spacing: number;
   /** Sorted by (comparePaths, position), in batches. */
   entries(): AsyncIterable<Entry[]>;
-  /** The same, as far as a merge needs them. */
-  mergeEntries(): Promise<MergeEntry[]>;
+  /** The same, as far as a merge needs them; as `LayerSection.mergeEntries`. */
+  mergeEntries(room: NameRoom): Promise<MergeEntry[]>;
   spans(offset: number, length: number): Promise<Span[]>;
   spanContext(span: Span): Promise<SpanContext>;
   /** Holds every block against its digest, the windows too. */
@@ -308,7 +317,7 @@ export async function openLayerSection(source: ByteSource): Promise<OpenedLayerS
     info,
     spacing,
     entries: () => layer.entries(),
-    mergeEntries: () => layer.mergeEntries(),
+    mergeEntries: (room) => layer.mergeEntries(room),
     spans: (offset, length) => layer.spans(offset, length),
     spanContext: (span) => layer.context(span),
     verify: async () => {

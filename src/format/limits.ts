@@ -26,8 +26,8 @@ export const MAX_EXTRAS = 1_048_576;
 export const MAX_LAYER_XATTRS = 67_108_864;
 /** Encoded bytes of the extents of one layer. */
 export const MAX_LAYER_EXTENTS = 33_554_432;
-/** Bytes of all paths and link targets of one layer, which a merge holds all at once. */
-export const MAX_LAYER_NAMES = 268_435_456;
+/** Bytes of all paths and link targets of the layers of an image, which a merge holds all at once. */
+export const MAX_NAMES_BYTES = 268_435_456;
 /** Entries of one layer. */
 export const MAX_ENTRIES = 10_000_000;
 /** Largest major or minor number of a device. */
@@ -49,8 +49,8 @@ export const MAX_HINT = 4096;
 /** Bytes of a media type or a platform. */
 export const MAX_TEXT = 255;
 /** Bytes of the manifest, and of the config. */
-export const MAX_DOCUMENT = 67_108_864;
-/** Spans of one layer, which a reader of the whole layer holds all at once: 2 TB of tar at the usual spacing. */
-export const MAX_SPANS = 2_000_000;
+export const MAX_DOCUMENT = 4_194_304;
+/** Spans of one layer, which a reader of the whole layer holds all at once: 1 TB of tar at the usual spacing. */
+export const MAX_SPANS = 1_000_000;
 /** Nodes of one image. */
 export const MAX_ITEMS = 0x7fff_ffff;

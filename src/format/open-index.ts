@@ -87,7 +87,7 @@ export async function openIndex(source: ByteSource): Promise<ImageIndex> {
     async *pathsBelow(path) {
       yield* (await tree()).pathsBelow(path);
     },
-    spans: async (layer, offset, length) => (await layerAt(layer)).spans(offset, length),
+    spans: async (layer, offset, length, most) => (await layerAt(layer)).spans(offset, length, most),
     spanContext: async (layer, span) => (await layerAt(layer)).context(span),
     layerSection: async (layer) => (await layerAt(layer)).section.verified(),
     close: () => file.close(),

@@ -28,7 +28,6 @@ export function createMetadata(notCarried: NotCarried): Metadata {
 
   /** True if the thing now belongs to the entry's owner. */
   function own(entry: Entry, chown: () => void): boolean {
-    if (entry.xattrs.length > 0) notCarried.xattrs++;
     if (uid === 0) {
       try {
         chown();

@@ -15,7 +15,7 @@
 
 import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
-import { type ByteString, byteStringToBytes, bytesToByteString } from '../bytes.js';
+import { type ByteString, byteStringToBytes, bytesToByteString, detached } from '../bytes.js';
 import { ClipError } from '../errors.js';
 import { escapeName } from '../escape.js';
 import { fsError } from './extract-errors.js';
@@ -43,14 +43,16 @@ export interface Placing {
   abandon(): void;
 }
 
-/** Directories that are not looked at again. */
-const KNOWN = 100_000;
+/** Bytes of the paths of directories that are not looked at again, and of what each takes besides. */
+const KNOWN_BYTES = 33_554_432;
+const KNOWN_EACH = 100;
 
 /** `root` has to be an existing directory, given as its real path. */
 export function createPlacer(root: Buffer): Placer {
   const rootText = bytesToByteString(root);
   const prefix = `.clip-${randomBytes(8).toString('hex')}`;
   const known = new Map<ByteString, boolean>();
+  let knownBytes = 0;
   let count = 0;
 
   function locate(path: ByteString): Buffer {
@@ -73,8 +75,13 @@ export function createPlacer(root: Buffer): Placer {
     if (made !== undefined) return made;
     directory(parentOf(path));
     const now = makeDirectory(locate(path), mode);
-    if (known.size > KNOWN) known.delete(known.keys().next().value!);
-    known.set(path, now);
+    known.set(detached(path), now);
+    knownBytes += path.length + KNOWN_EACH;
+    for (const [oldest] of known) {
+      if (knownBytes <= KNOWN_BYTES) break;
+      known.delete(oldest);
+      knownBytes -= oldest.length + KNOWN_EACH;
+    }
     return now;
   }
 

@@ -127,8 +127,11 @@ async function surveyAll(passes: Work['passes'], notCarried: NotCarried): Promis
     for (const node of nodes) {
       const { entry } = node;
       countLost(entry, notCarried);
+      if (entry.type === 'directory' && entry.xattrs.length > 0) notCarried.xattrs++;
       if ((entry.type !== 'file' && entry.type !== 'symlink') || lostLink(entry)) continue;
-      if (survey.firsts.of(node) === node.path) survey.bytes += storedBytes(entry);
+      if (survey.firsts.of(node) !== node.path) continue;
+      if (entry.xattrs.length > 0) notCarried.xattrs++;
+      survey.bytes += storedBytes(entry);
     }
   }
   return survey;
@@ -297,7 +300,9 @@ async function finishDirectories(work: Work, freshRoot: boolean): Promise<void> 
     for (const node of nodes) {
       await closeUpTo(node.path);
       // A folder in use, /tmp for one, is not the image's root.
-      if (node.path !== '' || freshRoot) open.push(node);
+      if (node.path === '' && !freshRoot) continue;
+      // Thousands may be open at once, each with a megabyte of attributes, which have been counted.
+      open.push({ ...node, entry: { ...node.entry, xattrs: [] } });
     }
   }
   await closeUpTo(undefined);

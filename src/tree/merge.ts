@@ -28,13 +28,27 @@ const OPAQUE = '.wh..wh..opq';
  * memory or time than any real image.
  */
 export function mergeLayers(layers: readonly (readonly MergeEntry[])[]): Iterable<MergedNode> {
+  const steps = mergeInSteps(layers);
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done) return value;
+  }
+}
+
+/** The same, a few entries at a time, so that signals are heard in between. */
+export function* mergeInSteps(
+  layers: readonly (readonly MergeEntry[])[],
+): Generator<undefined, Iterable<MergedNode>, undefined> {
   const tree = new FileTree(layers);
   for (let layer = 0; layer < layers.length; layer++) {
     tree.layer = layer;
-    new LayerApplier(tree, layers[layer]!).apply();
+    yield* new LayerApplier(tree, layers[layer]!).apply();
   }
   return flatten(tree);
 }
+
+/** Entries of a step. Each may be thousands of directories deep. */
+const STEP = 256;
 
 class LayerApplier {
   private readonly tree: FileTree;
@@ -53,8 +67,10 @@ class LayerApplier {
     this.finder = new DirectoryFinder(tree);
   }
 
-  apply(): void {
+  *apply(): Generator<undefined, void, undefined> {
+    let applied = 0;
     for (const ordinal of tarOrder(this.entries)) {
+      if (++applied % STEP === 0) yield undefined;
       const { path, type } = this.entries[ordinal]!;
       if (path === '') {
         // Unpackers refuse to turn the root into anything else.

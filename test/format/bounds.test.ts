@@ -8,6 +8,7 @@ import { bufferSource } from '../../src/format/buffer-source.js';
 import { ExtrasCache } from '../../src/format/extras-cache.js';
 import { encodeImage } from '../../src/format/image-encoder.js';
 import { createLayerEncoder } from '../../src/format/layer-encoder.js';
+import { openLayerSection } from '../../src/format/layer-section.js';
 import { openIndex } from '../../src/format/open-index.js';
 import { RecordOrder } from '../../src/format/record-order.js';
 import { encodeSection, STREAM } from '../../src/format/section.js';
@@ -202,16 +203,16 @@ test('decoded attributes and extents are kept within a bound, those used last', 
   const heavy = (bytes: number) => ({
     xattrs: [['user.a', 'v'.repeat(bytes)]] as unknown as Entry['xattrs'],
   });
-  for (let i = 0; i < 64; i++) {
+  for (let i = 0; i < 128; i++) {
     cache.put(`${i}`, heavy(1_000_000));
     assert.ok(cache.get('0'), 'what is used stays');
   }
-  const kept = Array.from({ length: 64 }, (_, i) => cache.get(`${i}`) !== undefined);
-  assert.equal(kept.filter(Boolean).length, 33);
+  const kept = Array.from({ length: 128 }, (_, i) => cache.get(`${i}`) !== undefined);
+  assert.equal(kept.filter(Boolean).length, 100);
   assert.ok(kept.at(-1) && !kept[1]);
-  cache.put('all', heavy(50_000_000));
+  cache.put('all', heavy(150_000_000));
   assert.ok(cache.get('all'));
-  assert.equal(cache.get('63'), undefined);
+  assert.equal(cache.get('127'), undefined);
 });
 
 test('names of one inode share its attributes and extents, decoded once', async () => {
@@ -228,4 +229,23 @@ test('names of one inode share its attributes and extents, decoded once', async 
     assert.equal(entry.xattrs, nodes[1]!.entry.xattrs);
     assert.equal(entry.extents, nodes[1]!.entry.extents);
   }
+});
+
+test('names of layers that are merged together have one sum', async () => {
+  const entries = [file('a', 512), file('b', 1024, { type: 'symlink', link: 'target' as ByteString })];
+  const index = await openIndex(bufferSource(indexOf(entries)));
+  const { mergeEntries } = await openLayerSection(bufferSource(await index.layerSection(0)));
+  const room = { bytes: 20 };
+  assert.equal((await mergeEntries(room)).length, 2);
+  assert.equal(room.bytes, 12);
+  await mergeEntries(room);
+  await assert.rejects(mergeEntries(room), { code: 'LIMIT' });
+});
+
+test('spans are given so many at a time', async () => {
+  const index = await openIndex(bufferSource(indexOf([])));
+  const all = await index.spans(0, 0, SIZE);
+  assert.equal(all.length, SIZE / SPACING);
+  assert.deepEqual(await index.spans(0, 0, SIZE, 5), all.slice(0, 5));
+  assert.deepEqual(await index.spans(0, 3 * SPACING + 1, SIZE, 1), all.slice(3, 4));
 });

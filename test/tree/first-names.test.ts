@@ -21,3 +21,10 @@ test('more inodes with several names than any image has are LIMIT', () => {
   assert.equal(firsts.of(name('b', '999999')), 'a');
   assert.throws(() => firsts.of(name('a', 'one more')), { code: 'LIMIT' });
 });
+
+test('and so are names that are too long together', () => {
+  const firsts = new FirstNames();
+  const long = 'n'.repeat(1 << 20);
+  for (let i = 0; i < 128; i++) firsts.of(name(long, `${i}`));
+  assert.throws(() => firsts.of(name('a', 'one more')), { code: 'LIMIT' });
+});

@@ -1,5 +1,7 @@
 import type { OpenedImage } from '../../build/opened-image.js';
 import type { ImageIndex } from '../../format/image-index.js';
+import { parseJsonObject } from '../../oci/json.js';
+import { breath } from '../../read/turns.js';
 
 /** What `clip info --json` prints; the fields are documented in docs/cli.md. Sizes are bytes. */
 export interface InfoJson {
@@ -57,7 +59,7 @@ export async function infoToJson(target: string, image: OpenedImage): Promise<In
       compressedSize,
       uncompressedSize: index.layers.reduce((sum, layer) => sum + layer.uncompressedSize, 0),
     },
-    layers: await Promise.all(index.layers.map((_, layer) => layerToJson(index, layer))),
+    layers: await layersToJson(index),
     index: {
       path: image.indexPath,
       identity: index.identity,
@@ -69,6 +71,13 @@ export async function infoToJson(target: string, image: OpenedImage): Promise<In
       names: index.nodeCount,
     },
   };
+}
+
+/** One after the other, since an index may have thousands. */
+async function layersToJson(index: ImageIndex): Promise<LayerJson[]> {
+  const layers: LayerJson[] = [];
+  for (let layer = 0; layer < index.layers.length; layer++) layers.push(await layerToJson(index, layer));
+  return layers;
 }
 
 async function layerToJson(index: ImageIndex, number: number): Promise<LayerJson> {
@@ -86,15 +95,27 @@ async function layerToJson(index: ImageIndex, number: number): Promise<LayerJson
   };
 }
 
+const SPANS_AT_ONCE = 4096;
+
 async function frames(index: ImageIndex, layer: number): Promise<number> {
-  const spans = await index.spans(layer, 0, index.layers[layer]!.uncompressedSize);
-  return spans.filter((span) => span.skip === 0).length;
+  const { uncompressedSize } = index.layers[layer]!;
+  let count = 0;
+  for (let offset = 0; offset < uncompressedSize; ) {
+    const spans = await index.spans(layer, offset, uncompressedSize - offset, SPANS_AT_ONCE);
+    for (const span of spans) if (span.skip === 0) count++;
+    const last = spans.at(-1);
+    if (!last) break;
+    offset = last.offset + last.length;
+    const pause = breath();
+    if (pause) await pause;
+  }
+  return count;
 }
 
 /** `created` of the image's config, if it is text; the config comes from a registry and may be anything. */
 function createdOf(config: Uint8Array): string | null {
   try {
-    const { created } = JSON.parse(Buffer.from(config).toString('utf8')) as { created?: unknown };
+    const { created } = parseJsonObject(config, 'the config');
     return typeof created === 'string' ? created : null;
   } catch {
     return null;
