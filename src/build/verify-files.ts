@@ -1,15 +1,14 @@
 import { ClipError, EXIT } from '../errors.js';
 import type { ImageReader } from '../read/reader.js';
-import { storedBytes, variableBytes } from '../tree/entry.js';
+import { storedBytes } from '../tree/entry.js';
 import { FirstNames } from '../tree/first-names.js';
 import type { Node } from '../tree/node.js';
+import { NodeBatch } from '../tree/node-batch.js';
 import type { VerifyOptions } from './verify-image.js';
 import type { Findings } from './verify-report.js';
 
 /** Files that are read together; where one of them fails each is read alone, to tell which. */
-const TOGETHER = 2048;
-/** Bytes of their names, attributes and extents, but for the last batch. */
-const TOGETHER_EXTRAS = 8 << 20;
+const TOGETHER = { nodes: 2048, bytes: 8 << 20 };
 
 /** Reads every file once, each under the first of its names. */
 export async function checkFiles(
@@ -19,17 +18,14 @@ export async function checkFiles(
 ): Promise<{ files: number; bytes: number }> {
   const read = { files: 0, bytes: 0 };
   const total = reader.index.layers.reduce((sum, layer) => sum + layer.uncompressedSize, 0);
-  let batch: Node[] = [];
-  let extras = 0;
+  const batch = new NodeBatch(TOGETHER);
   let done = 0;
   /** Layers whose bytes cannot be had at all: told once. */
   const absent = new Set<number>();
   const cancel = signal ? { signal } : {};
 
   async function flush(): Promise<void> {
-    const nodes = batch.filter((node) => !absent.has(node.layer));
-    batch = [];
-    extras = 0;
+    const nodes = batch.take().filter((node) => !absent.has(node.layer));
     try {
       for await (const { bytes, last } of await reader.readFiles(nodes, cancel)) {
         if (last) read.files++;
@@ -61,10 +57,9 @@ export async function checkFiles(
     for await (const nodes of reader.index.walk('' as Node['path'])) {
       for (const node of nodes) {
         if (node.entry.type !== 'file' || firsts.of(node) !== node.path) continue;
-        batch.push(node);
-        extras += variableBytes(node.entry);
+        batch.add(node);
       }
-      if (batch.length >= TOGETHER || extras >= TOGETHER_EXTRAS) await flush();
+      if (batch.isFull) await flush();
     }
     await flush();
   } catch (error) {

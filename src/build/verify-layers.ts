@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { escapeName } from '../escape.js';
 import { bufferSource } from '../format/buffer-source.js';
 import { type OpenedLayerSection, openLayerSection } from '../format/layer-section.js';
+import { each } from '../tree/each.js';
 import { scanLayer } from './scan-layer.js';
 import { createScanPool } from './scan-pool.js';
 import type { NamedLayer } from './verify-documents.js';
@@ -81,10 +82,6 @@ async function differentEntry(
   }
   const missing = await truths.next();
   return missing.done ? undefined : `it differs first at /${escapeName(missing.value.path)}`;
-}
-
-async function* each<T>(batches: AsyncIterable<T[]>): AsyncGenerator<T, void, undefined> {
-  for await (const batch of batches) yield* batch;
 }
 
 async function differentSpan(

@@ -1,11 +1,12 @@
 import { isDeepStrictEqual } from 'node:util';
+import type { ByteString } from '../bytes.js';
 import { escapeName } from '../escape.js';
 import { bufferSource } from '../format/buffer-source.js';
 import { encodeImage } from '../format/image-encoder.js';
 import type { ImageIndex } from '../format/image-index.js';
 import { openIndex } from '../format/open-index.js';
+import { each } from '../tree/each.js';
 import { comparePaths } from '../tree/entry.js';
-import type { Node } from '../tree/node.js';
 import { mergeSections } from './merge-sections.js';
 import type { Checking } from './verify-image.js';
 
@@ -46,8 +47,8 @@ async function rebuild({ index, description, options }: Checking): Promise<Image
 }
 
 async function firstDifference(claim: ImageIndex, truth: ImageIndex): Promise<string> {
-  const truths = nodesOf(truth);
-  for await (const node of nodesOf(claim)) {
+  const truths = each(truth.walk('' as ByteString));
+  for await (const node of each(claim.walk('' as ByteString))) {
     const { value, done } = await truths.next();
     if (!done && isDeepStrictEqual(node, value)) continue;
     const path = done || comparePaths(node.path, value.path) < 0 ? node.path : value.path;
@@ -55,8 +56,4 @@ async function firstDifference(claim: ImageIndex, truth: ImageIndex): Promise<st
   }
   const { value, done } = await truths.next();
   return done ? '' : `: /${escapeName(value.path)} is missing`;
-}
-
-async function* nodesOf(index: ImageIndex): AsyncGenerator<Node, void, undefined> {
-  for await (const batch of index.walk('' as Node['path'])) yield* batch;
 }

@@ -3,7 +3,7 @@ import type { Entry, EntryType, MergeEntry } from '../tree/entry.js';
 import type { Extents } from '../tree/extents.js';
 import { ByteReader } from './byte-reader.js';
 import { readChoices } from './choices.js';
-import { blocksToNext, ENTRY_TYPES, TAR_BLOCK } from './entry-columns.js';
+import { blocksToNext, ENTRY_TYPES, type Place, TAR_BLOCK } from './entry-columns.js';
 import { MAX_DEVICE, MAX_EXTRAS, MAX_OWNER_NAME, MAX_PATH } from './limits.js';
 import { type Paths, readPaths } from './paths.js';
 
@@ -25,12 +25,6 @@ export interface EntryBlock {
   entry(row: number, extras?: EntryExtras): Entry;
 }
 
-/** Bytes [offset, offset + length) of a stream. */
-export interface Place {
-  offset: number;
-  length: number;
-}
-
 export interface EntryExtras {
   xattrs?: Entry['xattrs'] | undefined;
   extents?: Extents | undefined;
@@ -49,8 +43,9 @@ const NO_XATTRS: Entry['xattrs'] = [];
 const NO_BYTES = '' as ByteString;
 
 /**
- * Decodes a block of `count` entries from number `first` on, of a layer with `uncompressedSize` bytes. Every field is checked: the paths here, the other
- * columns when one of them is first asked for, since most blocks that a lookup passes through are searched for a path alone.
+ * Decodes a block of `count` entries from number `first` on, of a layer with `uncompressedSize` bytes. Every field is checked: the paths
+ * here, the other columns when one of them is first asked for, since most blocks that a lookup passes through are searched for a path
+ * alone.
  */
 export function decodeEntries(
   bytes: Uint8Array,

@@ -4,8 +4,8 @@ import { encodeBlock, encodeBytes } from './block-encoder.js';
 import { ByteWriter } from './byte-writer.js';
 import { ChoiceWriter } from './choices.js';
 import { beyondLimit, check } from './corrupt.js';
-import { blocksToNext, ENTRY_TYPES, TAR_BLOCK } from './entry-columns.js';
-import { type EntryPlaces, ExtrasWriter, type Place } from './extras-encode.js';
+import { blocksToNext, ENTRY_TYPES, type Place, TAR_BLOCK } from './entry-columns.js';
+import { type EntryPlaces, ExtrasWriter } from './extras-encode.js';
 import {
   MAX_BLOCK,
   MAX_BLOCK_ITEMS,

@@ -20,3 +20,9 @@ export const TAR_BLOCK = 512;
 export function blocksToNext(size: number): number {
   return Math.ceil(size / TAR_BLOCK) + 1;
 }
+
+/** Bytes [offset, offset + length) of the stream `xattrs` or `extents`: where a record is. */
+export interface Place {
+  offset: number;
+  length: number;
+}

@@ -2,13 +2,8 @@ import type { Entry } from '../tree/entry.js';
 import type { Extents } from '../tree/extents.js';
 import { ByteWriter } from './byte-writer.js';
 import { beyondLimit, check } from './corrupt.js';
+import type { Place } from './entry-columns.js';
 import { MAX_EXTRAS, MAX_LAYER_EXTENTS, MAX_LAYER_XATTRS } from './limits.js';
-
-/** Bytes [offset, offset + length) of the stream `xattrs` or `extents`. */
-export interface Place {
-  offset: number;
-  length: number;
-}
 
 export interface EntryPlaces {
   xattrs: Place | undefined;

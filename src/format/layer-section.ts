@@ -3,7 +3,8 @@ import { escapeName } from '../escape.js';
 import { comparePaths, type Entry, type MergeEntry } from '../tree/entry.js';
 import { BlockCache } from './block-cache.js';
 import { beyondLimit, corruptIndex } from './corrupt.js';
-import { decodeEntries, type EntryBlock, type Place } from './entries-decode.js';
+import { decodeEntries, type EntryBlock } from './entries-decode.js';
+import type { Place } from './entry-columns.js';
 import { type Extras, ExtrasCache } from './extras-cache.js';
 import { decodeExtents, decodeXattrs } from './extras-decode.js';
 import type { ByteSource } from './image-index.js';
@@ -57,8 +58,7 @@ export class LayerSection {
       [STREAM.xattrs, MAX_LAYER_XATTRS],
       [STREAM.extents, MAX_LAYER_EXTENTS],
     ] as const) {
-      const stream = section.stream(id);
-      const bytes = stream ? stream.firstByte[stream.count]! : 0;
+      const bytes = section.byteCount(id);
       if (bytes > most) throw corruptIndex(where, `${bytes} bytes in stream ${id}, over ${most}`);
     }
     const { entryCount, spanCount, uncompressedSize } = this.facts;
@@ -66,8 +66,7 @@ export class LayerSection {
       [STREAM.entries, entryCount],
       [STREAM.spans, spanCount],
     ] as const) {
-      const stream = section.stream(id);
-      const items = stream ? stream.firstItem[stream.count]! : 0;
+      const items = section.itemCount(id);
       if (items !== count) throw corruptIndex(where, `${items} items in stream ${id} instead of ${count}`);
     }
     const spans = section.stream(STREAM.spans);

@@ -1,12 +1,12 @@
 import type { ByteString } from '../bytes.js';
 import { comparePaths, type Entry } from '../tree/entry.js';
 import type { Node } from '../tree/node.js';
+import { NodeBatch } from '../tree/node-batch.js';
 import { ByteReader } from './byte-reader.js';
 import { corruptIndex } from './corrupt.js';
 import type { EntryBlock } from './entries-decode.js';
 import type { LayerSection } from './layer-section.js';
 import { decodeMerge, type MergeBlock } from './merge-decode.js';
-import { NodeBatch } from './node-batch.js';
 import { BlockRun } from './path-run.js';
 import { Paths, readPaths } from './paths.js';
 import { STREAM, type Stream } from './section.js';
@@ -18,6 +18,9 @@ interface Place {
   block: MergeBlock;
   row: number;
 }
+
+/** Of a walk or a listing. Each node may keep a block of paths in memory that nothing else needs. */
+const BATCH = { nodes: 512, bytes: 1_048_576 };
 
 /** Greater than every path below `path` and less than every other path after it: no byte is as great as its last character. */
 function endOf(path: string): string {
@@ -63,7 +66,7 @@ export class MergedTree {
   async *children(path: ByteString): AsyncGenerator<Node[], void, undefined> {
     const prefix = path === '' ? '' : `${path}/`;
     let place = await this.#below(path);
-    const batch = new NodeBatch();
+    const batch = new NodeBatch(BATCH);
     let block = place?.index;
     while (place) {
       const node: Node = await this.#node(place);
@@ -82,7 +85,7 @@ export class MergedTree {
 
   async *walk(path: ByteString): AsyncGenerator<Node[], void, undefined> {
     const end = path === '' ? undefined : endOf(path);
-    const batch = new NodeBatch();
+    const batch = new NodeBatch(BATCH);
     let place = await this.#seek(path);
     let before: ByteString | undefined;
     while (place) {

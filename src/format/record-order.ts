@@ -1,4 +1,4 @@
-import type { Place } from './extras-encode.js';
+import type { Place } from './entry-columns.js';
 
 /**
  * What blocks of entries point to in a stream of records: those of a later block lie behind those of an earlier one. Otherwise many

@@ -46,6 +46,18 @@ export class SectionReader {
     return this.head.streams.get(id);
   }
 
+  /** Decoded bytes of a stream; 0 where there is none. */
+  byteCount(id: number): number {
+    const stream = this.stream(id);
+    return stream ? stream.firstByte[stream.count]! : 0;
+  }
+
+  /** Items of a stream; 0 where there is none. */
+  itemCount(id: number): number {
+    const stream = this.stream(id);
+    return stream ? stream.firstItem[stream.count]! : 0;
+  }
+
   /** Block `index` of a stream, verified and passed through `decode` once; kept in the cache. */
   block<T>(
     id: number,
@@ -65,7 +77,7 @@ export class SectionReader {
   /** Bytes [offset, offset + length) of a stream's decoded bytes, all blocks taken as one. */
   async bytes(id: number, offset: number, length: number): Promise<Buffer> {
     const stream = this.stream(id);
-    const size = stream ? stream.firstByte[stream.count]! : 0;
+    const size = this.byteCount(id);
     if (offset + length > size) {
       throw corruptIndex(this.where, `bytes up to ${offset + length} of stream ${id}, which has ${size}`);
     }
@@ -84,8 +96,7 @@ export class SectionReader {
 
   /** A whole byte stream, which must have `size` bytes. */
   async document(id: number, size: number): Promise<Buffer> {
-    const stream = this.stream(id);
-    const has = stream ? stream.firstByte[stream.count]! : 0;
+    const has = this.byteCount(id);
     if (has !== size) throw corruptIndex(this.where, `stream ${id} has ${has} bytes instead of ${size}`);
     // A copy: a single block would be shared with the cache.
     return Buffer.from(await this.bytes(id, 0, size));

@@ -14,10 +14,11 @@ import { makeFolder } from '../cache/make-folder.js';
 import { ClipError } from '../errors.js';
 import { escapeText } from '../escape.js';
 import type { Observer } from '../observer.js';
-import { type Entry, storedBytes, variableBytes } from '../tree/entry.js';
+import { type Entry, storedBytes } from '../tree/entry.js';
 import { FirstNames } from '../tree/first-names.js';
 import type { Node } from '../tree/node.js';
-import type { Selection } from '../tree/select.js';
+import { type BatchRoom, NodeBatch } from '../tree/node-batch.js';
+import { isWithin, type Selection } from '../tree/select.js';
 import { fsError } from './extract-errors.js';
 import { createFileWriter } from './extract-files.js';
 import { createMetadata, type Metadata, type NotCarried } from './extract-metadata.js';
@@ -52,7 +53,7 @@ export interface ExtractSummary {
 }
 
 interface Work {
-  atOnce: number;
+  room: BatchRoom;
   passes: Passes<keyof typeof KINDS>;
   placer: Placer;
   metadata: Metadata;
@@ -97,15 +98,15 @@ export async function extract(
   };
   const summary: ExtractSummary = { files: 0, directories: 0, links: 0, hardLinks: 0, bytes: 0, notCarried };
   const { atOnce = 131_072, signal } = options;
-  const keep = { nodes: atOnce, bytes: BYTES_AT_ONCE };
-  const passes = createPasses(() => selection.nodes(), { kinds: KINDS, keep, signal });
+  const room = { nodes: atOnce, bytes: BYTES_AT_ONCE };
+  const passes = createPasses(() => selection.nodes(), { kinds: KINDS, keep: room, signal });
   const survey = await surveyAll(passes, notCarried);
   if (survey.names === 0) return summary;
   const root = prepareRoot(options.directory);
   const placer = createPlacer(root.path);
   const work: Work = {
     passes,
-    atOnce,
+    room,
     placer,
     metadata: createMetadata(notCarried),
     summary,
@@ -125,13 +126,9 @@ async function surveyAll(passes: Work['passes'], notCarried: NotCarried): Promis
   for await (const nodes of passes.first()) {
     survey.names += nodes.length;
     for (const node of nodes) {
-      const { entry } = node;
-      countLost(entry, notCarried);
-      if (entry.type === 'directory' && entry.xattrs.length > 0) notCarried.xattrs++;
-      if ((entry.type !== 'file' && entry.type !== 'symlink') || lostLink(entry)) continue;
-      if (survey.firsts.of(node) !== node.path) continue;
-      if (entry.xattrs.length > 0) notCarried.xattrs++;
-      survey.bytes += storedBytes(entry);
+      if (isLost(node.entry, notCarried) || otherName(node, survey) !== undefined) continue;
+      if (node.entry.xattrs.length > 0) notCarried.xattrs++;
+      survey.bytes += storedBytes(node.entry);
     }
   }
   return survey;
@@ -217,20 +214,14 @@ async function makeDirectories(work: Work): Promise<void> {
 
 async function makeFiles(work: Work): Promise<void> {
   const write = createChunkWriter(work);
-  let files: Node[] = [];
-  let bytes = 0;
+  const files = new NodeBatch(work.room);
   for await (const nodes of work.passes.again('files')) {
     for (const node of nodes) {
-      if (otherName(node, work.survey) !== undefined) continue;
-      files.push(node);
-      bytes += variableBytes(node.entry);
+      if (otherName(node, work.survey) === undefined) files.add(node);
     }
-    if (files.length < work.atOnce && bytes < BYTES_AT_ONCE) continue;
-    await write(files);
-    files = [];
-    bytes = 0;
+    if (files.isFull) await write(files.take());
   }
-  await write(files);
+  await write(files.take());
 }
 
 /** Writes files in the order of their data, one chunk after the other. */
@@ -289,27 +280,20 @@ async function makeLinks(work: Work): Promise<void> {
 /** A directory is finished when the pass leaves it: all directories below it follow it directly. */
 async function finishDirectories(work: Work, freshRoot: boolean): Promise<void> {
   const open: Node[] = [];
-  const closeUpTo = async (path: ByteString | undefined): Promise<void> => {
-    for (let node = open.at(-1); node && !isBelow(path, node.path); node = open.at(-1)) {
-      open.pop();
-      const directory = node;
-      await inTurn(work, () => finishDirectory(directory, work));
-    }
+  const finishInnermost = (): Promise<void> => {
+    const directory = open.pop()!;
+    return inTurn(work, () => finishDirectory(directory, work));
   };
   for await (const nodes of work.passes.again('directories')) {
     for (const node of nodes) {
-      await closeUpTo(node.path);
+      while (open.length > 0 && !isWithin(node.path, open.at(-1)!.path)) await finishInnermost();
       // A folder in use, /tmp for one, is not the image's root.
       if (node.path === '' && !freshRoot) continue;
       // Thousands may be open at once, each with a megabyte of attributes, which have been counted.
       open.push({ ...node, entry: { ...node.entry, xattrs: [] } });
     }
   }
-  await closeUpTo(undefined);
-}
-
-function isBelow(path: ByteString | undefined, directory: ByteString): boolean {
-  return path !== undefined && (directory === '' || path.startsWith(`${directory}/`));
+  while (open.length > 0) await finishInnermost();
 }
 
 function makeHardLink(first: ByteString, node: Node, { placer, summary }: Work): void {
@@ -325,12 +309,17 @@ function makeLink(node: Node, { placer, metadata, summary }: Work): void {
   summary.links++;
 }
 
-function countLost(entry: Entry, notCarried: NotCarried): void {
-  const { type } = entry;
-  if (type === 'char' || type === 'block') notCarried.devices++;
-  else if (type === 'fifo') notCarried.fifos++;
-  const lost = lostLink(entry);
+/** Whether an entry is what cannot be made here; counts it. */
+function isLost(entry: Entry, notCarried: NotCarried): boolean {
+  const lost = kindOfLoss(entry);
   if (lost) notCarried[lost]++;
+  return lost !== undefined;
+}
+
+function kindOfLoss(entry: Entry): keyof NotCarried | undefined {
+  const { type } = entry;
+  if (type === 'char' || type === 'block') return 'devices';
+  return type === 'fifo' ? 'fifos' : lostLink(entry);
 }
 
 /** Until its own mode is set at the end, nobody else looks into a directory that may be meant to be closed. */

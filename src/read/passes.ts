@@ -1,5 +1,6 @@
 import { variableBytes } from '../tree/entry.js';
 import type { Node } from '../tree/node.js';
+import type { BatchRoom } from '../tree/node-batch.js';
 import { inTurns } from './turns.js';
 
 /** Nodes that are gone through several times, in little memory however many they are. */
@@ -13,7 +14,7 @@ export interface Passes<K extends string> {
 export interface PassesOptions<K extends string> {
   kinds: Readonly<Record<K, (node: Node) => boolean>>;
   /** Nodes of one kind, and bytes of their names, attributes and extents, that are kept from the first pass; of more, each pass walks. */
-  keep: { nodes: number; bytes: number };
+  keep: BatchRoom;
   signal?: AbortSignal | undefined;
 }
 
@@ -47,7 +48,7 @@ class Kept {
   #nodes: number;
   #bytes: number;
 
-  constructor(room: { nodes: number; bytes: number }) {
+  constructor(room: BatchRoom) {
     this.#nodes = room.nodes;
     this.#bytes = room.bytes;
   }

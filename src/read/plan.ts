@@ -17,8 +17,8 @@ export interface Segment {
 
 /** The spans of a plan are asked of the index for at most this many bytes at once, so that a file of any size is planned in little memory. */
 const STEP = 32 << 20;
-/** And for so many at once, where they are short. */
-const MOST = 4096;
+/** And for so many, where they are short: an index that somebody made may have a million of a byte each. */
+export const SPANS_AT_ONCE = 4096;
 
 /** Checks that a node is a file that can be read, and clips a range to its size. Throws IS_DIRECTORY or NOT_A_FILE. */
 export function clipRange(
@@ -88,7 +88,7 @@ export async function* planPieces(
     while (at < end) {
       let found = spans.findIndex((span) => at >= span.offset && at < span.offset + span.length);
       if (found < 0) {
-        spans = await index.spans(node.layer, at, Math.min(end - at, STEP), MOST);
+        spans = await index.spans(node.layer, at, Math.min(end - at, STEP), SPANS_AT_ONCE);
         found = 0;
         // All who waited for the same block of the index go on at once.
         const pause = breath();

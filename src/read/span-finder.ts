@@ -1,11 +1,10 @@
 import { ClipError } from '../errors.js';
 import type { ImageIndex } from '../format/image-index.js';
 import type { Span } from '../format/model.js';
+import { SPANS_AT_ONCE } from './plan.js';
 
 /** Spans are asked of the index for so many bytes at once: some thousand files of a layer then share one answer. */
 const STEP = 64 << 20;
-/** Short spans are asked for so many at once. */
-const MOST = 4096;
 
 export interface SpanFinder {
   /**
@@ -20,7 +19,7 @@ export function createSpanFinder(index: ImageIndex): SpanFinder {
   const known = new Map<number, readonly Span[]>();
 
   async function ask(layer: number, offset: number): Promise<Span> {
-    const spans = await index.spans(layer, offset, STEP, MOST);
+    const spans = await index.spans(layer, offset, STEP, SPANS_AT_ONCE);
     known.set(layer, spans);
     const span = search(spans, offset);
     if (!span) {

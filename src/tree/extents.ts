@@ -26,12 +26,6 @@ export class Extents implements ExtentList {
     this.numbers = numbers;
   }
 
-  static of(extents: Iterable<Extent>): Extents {
-    return new Extents(
-      Float64Array.from([...extents].flatMap(({ logical, offset, length }) => [logical, offset, length])),
-    );
-  }
-
   /** How many there are. */
   get length(): number {
     return this.numbers.length / 3;

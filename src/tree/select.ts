@@ -170,7 +170,7 @@ function matches(glob: Glob, base: ByteString, node: Node): boolean {
   return matchGlob(glob, below as ByteString);
 }
 
-function isWithin(path: string, directory: string): boolean {
+export function isWithin(path: string, directory: string): boolean {
   if (directory === '' || path === directory) return true;
   return path.length > directory.length && path[directory.length] === '/' && path.startsWith(directory);
 }

@@ -6,6 +6,7 @@ import { defaultCacheDir } from '../../src/build/default-options.js';
 import { bytesToByteString, textToByteString } from '../../src/bytes.js';
 import { describeError, statusOf } from '../../src/cli/output/errors.js';
 import { isoTime, modeDigits, modeString, shownPath } from '../../src/cli/output/format.js';
+import { infoToJson } from '../../src/cli/output/info-json.js';
 import { createLongFormat } from '../../src/cli/output/long.js';
 import { nodeToJson } from '../../src/cli/output/node-json.js';
 import { createStdout } from '../../src/cli/output/stdout.js';
@@ -149,4 +150,18 @@ test('the cache lives in the XDG cache home, which has to be absolute', () => {
   assert.equal(defaultCacheDir({ XDG_CACHE_HOME: 'relative', HOME: '/h' }), '/h/.cache/clip');
   assert.equal(defaultCacheDir({ HOME: '/h' }), '/h/.cache/clip');
   assert.match(defaultCacheDir({}), /^\/tmp\/clip-cache-/);
+});
+
+test('counting the frames of a layer hears Ctrl-C', async () => {
+  const span = { offset: 0, length: 10, skip: 0 };
+  const index = {
+    layers: [{ encoding: 'zstd', size: 10, uncompressedSize: 20 }],
+    describe: async () => ({ manifest: Buffer.from('{}'), config: Buffer.from('{}') }),
+    spans: async (_: number, offset: number) => [{ ...span, offset }],
+  };
+  const image = { index } as unknown as Parameters<typeof infoToJson>[1];
+  const { layers } = await infoToJson('x', image, new AbortController().signal);
+  assert.equal(layers[0]!.checkpoints, 2);
+  const reason = new Error('stopped');
+  await assert.rejects(infoToJson('x', image, AbortSignal.abort(reason)), reason);
 });

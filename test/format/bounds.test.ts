@@ -13,10 +13,10 @@ import { openIndex } from '../../src/format/open-index.js';
 import { RecordOrder } from '../../src/format/record-order.js';
 import { encodeSection, STREAM } from '../../src/format/section.js';
 import { type Entry, variableBytes } from '../../src/tree/entry.js';
-import { Extents } from '../../src/tree/extents.js';
 import { mergeLayers } from '../../src/tree/merge.js';
 import { allOf } from '../support/all-of.js';
 import { putTogether, replaceSection, takeApart } from '../support/forge.js';
+import { packed } from '../support/packed.js';
 
 const SIZE = 1 << 24;
 const SPACING = 1 << 20;
@@ -82,7 +82,7 @@ function sparseEnds(): Entry[] {
   );
   for (const entry of [entries[0]!, entries.at(-1)!]) {
     entry.size = 100;
-    entry.extents = Extents.of([{ logical: 7, offset: entry.position, length: 5 }]);
+    entry.extents = packed([{ logical: 7, offset: entry.position, length: 5 }]);
   }
   return entries;
 }
@@ -218,7 +218,7 @@ test('decoded attributes and extents are kept within a bound, those used last', 
 test('names of one inode share its attributes and extents, decoded once', async () => {
   const value = 'v'.repeat(900_000) as ByteString;
   const heavy = file('a', 512, { xattrs: [['user.a' as ByteString, value]], size: 8 });
-  heavy.extents = Extents.of([{ logical: 0, offset: 512, length: 8 }]);
+  heavy.extents = packed([{ logical: 0, offset: 512, length: 8 }]);
   const links = Array.from({ length: 2000 }, (_, i) =>
     file(`l${String(i).padStart(4, '0')}`, 2048 + i * 512, { type: 'hardlink', link: 'a' as ByteString }),
   );

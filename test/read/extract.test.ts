@@ -9,10 +9,10 @@ import { silentObserver } from '../../src/observer.js';
 import { type ExtractSummary, extract } from '../../src/read/extract.js';
 import type { ReadRange } from '../../src/read/reader.js';
 import type { Entry } from '../../src/tree/entry.js';
-import { Extents } from '../../src/tree/extents.js';
 import type { Node } from '../../src/tree/node.js';
 import { readsFiles } from '../support/file-parts.js';
 import { listTree } from '../support/list-tree.js';
+import { packed } from '../support/packed.js';
 import { selected } from '../support/selected.js';
 
 const none = textToByteString('');
@@ -183,7 +183,7 @@ test('sparse files keep their holes, however large they are', async () => {
   const out = temporary();
   contents.set(textToByteString('sparse'), 'abcdefghij');
   await run(
-    [node('sparse', { size: 2 ** 40, extents: Extents.of([{ logical: 0, offset: 0, length: 10 }]) })],
+    [node('sparse', { size: 2 ** 40, extents: packed([{ logical: 0, offset: 0, length: 10 }]) })],
     out,
   );
   const { size, blocks } = fs.statSync(join(out, 'sparse'));

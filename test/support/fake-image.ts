@@ -8,8 +8,8 @@ import { type ClipEvent, type Observer, silentObserver } from '../../src/observe
 import type { Decoders } from '../../src/read/decoders.js';
 import type { ImageSource } from '../../src/source/source.js';
 import { comparePaths, type Entry } from '../../src/tree/entry.js';
-import { Extents } from '../../src/tree/extents.js';
 import type { Node } from '../../src/tree/node.js';
+import { packed } from './packed.js';
 
 /** What stands at a path: contents, a directory, a symlink, or a sparse file. */
 export type FakeFile =
@@ -132,7 +132,7 @@ function buildLayer(
       entry.link = textToByteString(file.symlink);
     } else {
       entry.size = file.size;
-      entry.extents = Extents.of(
+      entry.extents = packed(
         file.runs.map(({ logical, bytes }) => ({ logical, offset: add(bytes), length: bytes.byteLength })),
       );
     }

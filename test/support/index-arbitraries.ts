@@ -4,8 +4,9 @@ import type { ByteString } from '../../src/bytes.js';
 import { createLayerEncoder } from '../../src/format/layer-encoder.js';
 import type { LayerInfo, Span, SpanContext } from '../../src/format/model.js';
 import { comparePaths, type Entry, type EntryType, storedBytes } from '../../src/tree/entry.js';
-import { type Extent, Extents } from '../../src/tree/extents.js';
+import type { Extent } from '../../src/tree/extents.js';
 import type { EntryRef, MergedNode } from '../../src/tree/merged-node.js';
+import { packed } from './packed.js';
 
 /** Random content of index files, as wild as the model allows. */
 
@@ -117,7 +118,7 @@ function placeEntries(raw: readonly Raw<typeof rawEntry>[]) {
           logical += gap + length;
           offset += length;
         }
-        result.extents = Extents.of(extents);
+        result.extents = packed(extents);
         result.size = logical + entry.size;
       }
       const data = storedBytes(result);

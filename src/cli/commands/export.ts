@@ -1,7 +1,7 @@
 import { ClipError } from '../../errors.js';
 import { exportTar } from '../../read/export.js';
-import type { Node } from '../../tree/node.js';
-import { type Selection, selectNodes } from '../../tree/select.js';
+import { each } from '../../tree/each.js';
+import { selectNodes } from '../../tree/select.js';
 import type { Context } from '../context.js';
 import type { Input } from '../definitions.js';
 
@@ -16,10 +16,6 @@ export async function run(context: Context, { args }: Input<Record<never, never>
   }
   const { index, reader } = await context.open(target!);
   const selection = await selectNodes(index, patterns, { onError: context.softError });
-  const chunks = exportTar(eachNode(selection), { reader, observer, signal });
+  const chunks = exportTar(each(selection.nodes()), { reader, observer, signal });
   for await (const chunk of chunks) await stdout.write(chunk);
-}
-
-async function* eachNode(selection: Selection): AsyncIterable<Node> {
-  for await (const batch of selection.nodes()) yield* batch;
 }

@@ -8,7 +8,7 @@ import { counted, formatSize } from '../units.js';
 /** `clip info`: the image, its layers and its index. */
 export async function run(context: Context, { args, flags }: Input<typeof INFO_FLAGS>): Promise<void> {
   if (flags.platforms) return await platforms(context, args[0]!, flags.json);
-  const info = await infoToJson(args[0]!, await context.open(args[0]!));
+  const info = await infoToJson(args[0]!, await context.open(args[0]!), context.signal);
   await context.stdout.print(flags.json ? `${JSON.stringify(info, null, 2)}\n` : describe(info, context));
 }
 

@@ -1,6 +1,6 @@
 import { ClipError } from '../../errors.js';
-import type { Node } from '../../tree/node.js';
-import { type Selection, selectNodes } from '../../tree/select.js';
+import { each } from '../../tree/each.js';
+import { selectNodes } from '../../tree/select.js';
 import type { Context } from '../context.js';
 import type { Input } from '../definitions.js';
 
@@ -15,9 +15,5 @@ export async function run(context: Context, { args }: Input<Record<never, never>
   }
   const { index, reader } = await context.open(target!);
   const selection = await selectNodes(index, patterns, { onError: context.softError });
-  await reader.prefetch(eachNode(selection), { signal: context.signal });
-}
-
-async function* eachNode(selection: Selection): AsyncIterable<Node> {
-  for await (const batch of selection.nodes()) yield* batch;
+  await reader.prefetch(each(selection.nodes()), { signal: context.signal });
 }

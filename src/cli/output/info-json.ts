@@ -1,7 +1,9 @@
 import type { OpenedImage } from '../../build/opened-image.js';
 import type { ImageIndex } from '../../format/image-index.js';
+import type { Span } from '../../format/model.js';
 import { parseJsonObject } from '../../oci/json.js';
-import { breath } from '../../read/turns.js';
+import { SPANS_AT_ONCE } from '../../read/plan.js';
+import { inTurns } from '../../read/turns.js';
 
 /** What `clip info --json` prints; the fields are documented in docs/cli.md. Sizes are bytes. */
 export interface InfoJson {
@@ -43,7 +45,7 @@ export interface LayerJson {
   checkpoints: number;
 }
 
-export async function infoToJson(target: string, image: OpenedImage): Promise<InfoJson> {
+export async function infoToJson(target: string, image: OpenedImage, signal: AbortSignal): Promise<InfoJson> {
   const { index } = image;
   const description = await index.describe();
   const compressedSize = index.layers.reduce((sum, layer) => sum + layer.size, 0);
@@ -59,7 +61,7 @@ export async function infoToJson(target: string, image: OpenedImage): Promise<In
       compressedSize,
       uncompressedSize: index.layers.reduce((sum, layer) => sum + layer.uncompressedSize, 0),
     },
-    layers: await layersToJson(index),
+    layers: await layersToJson(index, signal),
     index: {
       path: image.indexPath,
       identity: index.identity,
@@ -74,13 +76,14 @@ export async function infoToJson(target: string, image: OpenedImage): Promise<In
 }
 
 /** One after the other, since an index may have thousands. */
-async function layersToJson(index: ImageIndex): Promise<LayerJson[]> {
+async function layersToJson(index: ImageIndex, signal: AbortSignal): Promise<LayerJson[]> {
   const layers: LayerJson[] = [];
-  for (let layer = 0; layer < index.layers.length; layer++) layers.push(await layerToJson(index, layer));
+  for (let layer = 0; layer < index.layers.length; layer++)
+    layers.push(await layerToJson(index, layer, signal));
   return layers;
 }
 
-async function layerToJson(index: ImageIndex, number: number): Promise<LayerJson> {
+async function layerToJson(index: ImageIndex, number: number, signal: AbortSignal): Promise<LayerJson> {
   const layer = index.layers[number]!;
   return {
     digest: layer.digest,
@@ -91,25 +94,27 @@ async function layerToJson(index: ImageIndex, number: number): Promise<LayerJson
     diffId: layer.diffId,
     entries: layer.entryCount,
     spans: layer.spanCount,
-    checkpoints: layer.encoding === 'zstd' ? await frames(index, number) : layer.spanCount,
+    checkpoints: layer.encoding === 'zstd' ? await frames(index, number, signal) : layer.spanCount,
   };
 }
 
-const SPANS_AT_ONCE = 4096;
-
-async function frames(index: ImageIndex, layer: number): Promise<number> {
-  const { uncompressedSize } = index.layers[layer]!;
+async function frames(index: ImageIndex, layer: number, signal: AbortSignal): Promise<number> {
   let count = 0;
-  for (let offset = 0; offset < uncompressedSize; ) {
-    const spans = await index.spans(layer, offset, uncompressedSize - offset, SPANS_AT_ONCE);
-    for (const span of spans) if (span.skip === 0) count++;
-    const last = spans.at(-1);
-    if (!last) break;
-    offset = last.offset + last.length;
-    const pause = breath();
-    if (pause) await pause;
+  for await (const spans of inTurns(spanBatches(index, layer), signal)) {
+    count += spans.filter((span) => span.skip === 0).length;
   }
   return count;
+}
+
+async function* spanBatches(index: ImageIndex, layer: number): AsyncGenerator<Span[], void, undefined> {
+  const { uncompressedSize } = index.layers[layer]!;
+  for (let offset = 0; offset < uncompressedSize; ) {
+    const spans = await index.spans(layer, offset, uncompressedSize - offset, SPANS_AT_ONCE);
+    const last = spans.at(-1);
+    if (!last) return;
+    yield spans;
+    offset = last.offset + last.length;
+  }
 }
 
 /** `created` of the image's config, if it is text; the config comes from a registry and may be anything. */
