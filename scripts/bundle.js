@@ -13,6 +13,8 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const dist = join(root, 'dist');
 const out = join(dist, 'bin');
 const POOL = 'undici/lib/dispatcher/pool.js';
+/** The pool's own parts, which the library loads one by one before it. */
+const PARTS = /^undici\/lib\//;
 
 /** What the modules ask of `import.meta` they get as if they still lay where tsc put them; bin/compiled.js gives `__import`. */
 const moduleUrls = {
@@ -56,7 +58,7 @@ const packages = {
   setup(builder) {
     builder.onResolve({ filter: /^[^./]/ }, ({ path, kind }) => {
       if (kind === 'entry-point' || path.startsWith('node:')) return undefined;
-      if (path === POOL) return { path: './pool.cjs', external: true };
+      if (PARTS.test(path)) return { path: './pool.cjs', external: true };
       return path === 'commander' ? undefined : { path, external: true };
     });
   },

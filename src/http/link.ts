@@ -1,7 +1,7 @@
 /** How an origin is reached: directly or through a proxy, trusting which CAs. */
 
-import { createRequire } from 'node:module';
 import type { Dispatcher } from 'undici';
+import { loadPool, loadUndici } from './load-undici.js';
 import type { ConnectionOptions } from './options.js';
 import { type ProxyAddress, proxyFor } from './proxy.js';
 import { type TlsSettings, tlsSettings } from './tls.js';
@@ -21,19 +21,20 @@ const CONNECTIONS = 8;
 const MAX_HEADERS = 64 << 10;
 const COMMON = { connections: CONNECTIONS, maxHeaderSize: MAX_HEADERS };
 
-type Undici = typeof import('undici');
-
 /** Throws USAGE for a wrong proxy variable, IO for certificates that cannot be read. */
-export function createLink(url: URL, options: ConnectionOptions): Link {
+export async function createLink(url: URL, options: ConnectionOptions): Promise<Link> {
   const proxy = proxyFor(url, options.environment ?? process.env);
   const settings = linkSettings(url, proxy?.url, options);
-  let dispatcher = connect(settings.next().value ?? {});
+  const first = settings.next().value ?? {};
+  const via = proxy ?? (await loadPool());
+  let dispatcher = connect(first);
 
   function connect({ tls, proxyTls }: LinkSettings): Dispatcher {
     const { connectTimeout: timeout } = options;
     const secure = { timeout, ...(tls && mutable(tls)) };
-    if (proxy !== undefined) return throughProxy(proxy, { secure, proxyTls, options });
-    return new (loadPool())(url.origin, { ...COMMON, connect: secure });
+    return typeof via === 'function'
+      ? new via(url.origin, { ...COMMON, connect: secure })
+      : throughProxy(via, { secure, proxyTls, options });
   }
 
   return {
@@ -91,7 +92,6 @@ interface ProxyLink {
 
 function throughProxy(proxy: ProxyAddress, { secure, proxyTls, options }: ProxyLink): Dispatcher {
   const { connectTimeout: timeout, headersTimeout } = options;
-  // All of it from one place: a ProxyAgent calls what the whole library adds to its pools.
   const { Pool, ProxyAgent, Socks5ProxyAgent, buildConnector } = loadUndici();
   const { url } = proxy;
   if (url.protocol === 'socks5:') {
@@ -124,22 +124,4 @@ function withoutWarning<T>(make: () => T): T {
   } finally {
     process.emitWarning = emitWarning;
   }
-}
-
-/**
- * The pool alone loads in a quarter of the time of the whole library, and only when a request is made:
- * `node -e "require('undici')"` against `node -e "require('undici/lib/dispatcher/pool.js')"`.
- */
-function loadPool(): Undici['Pool'] {
-  const require = createRequire(import.meta.url);
-  try {
-    return require('undici/lib/dispatcher/pool.js') as Undici['Pool'];
-  } catch {
-    return loadUndici().Pool;
-  }
-}
-
-/** Loaded only where the variables name a proxy. */
-function loadUndici(): Undici {
-  return createRequire(import.meta.url)('undici') as Undici;
 }

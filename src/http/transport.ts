@@ -43,10 +43,10 @@ export interface Transport {
 }
 
 export function createTransport(options: ConnectionOptions): Transport {
-  const links = new Map<string, Link>();
+  const links = new Map<string, Promise<Link>>();
   let closed = false;
 
-  function linkTo(url: URL): Link {
+  function linkTo(url: URL): Promise<Link> {
     let link = links.get(url.origin);
     if (link === undefined) {
       link = createLink(url, options);
@@ -62,7 +62,7 @@ export function createTransport(options: ConnectionOptions): Transport {
       // What was under way when the source was closed must not open connections again by trying anew.
       if (closed) throw new ClipError('INTERRUPTED', 'the connection to the registry was closed');
       observer.emit({ type: 'request', method, url: redactUrl(url) });
-      const link = linkTo(url);
+      const link = await linkTo(url);
       for (;;) {
         const { dispatcher } = link;
         try {
@@ -76,7 +76,7 @@ export function createTransport(options: ConnectionOptions): Transport {
     },
     async close() {
       closed = true;
-      const closing = [...links.values()].map((link) => link.dispatcher.destroy());
+      const closing = [...links.values()].map(async (link) => (await link).dispatcher.destroy());
       links.clear();
       await Promise.allSettled(closing);
     },

@@ -54,8 +54,10 @@ export function createSpanThreads(size: number, buffers: Buffers): SpanThreads {
     worker.unref();
     worker.on('message', (message: FromSpanThread) => {
       if (closed) return;
-      if (message.type === 'ready') threads.add(thread);
-      else answer(thread, message);
+      if (message.type === 'ready') {
+        threads.add(thread);
+        startNext();
+      } else answer(thread, message);
       serve();
     });
     worker.on('error', (error) => lose(thread, error));
@@ -103,7 +105,12 @@ export function createSpanThreads(size: number, buffers: Buffers): SpanThreads {
     worker.postMessage({ ...job, target } satisfies SpanJob, [job.compressed.buffer, target.buffer]);
   }
 
-  for (let i = 0; i < size; i++) start();
+  /** One after the other: each takes a core for its start, and the reader's own thread has much to do just then. */
+  function startNext(): void {
+    if (started.size < size && !closed) start();
+  }
+
+  startNext();
 
   return {
     size,

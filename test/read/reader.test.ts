@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { isClipError } from '../../src/errors.js';
-import { fakeImage, noise } from '../support/fake-image.js';
+import { fakeImage, noise, zlibDecoders } from '../support/fake-image.js';
 import { reading, temporaryFolder } from '../support/reading.js';
 
 const KB = 1024;
@@ -93,7 +93,16 @@ test('span: only what is missing between hits is fetched', async () => {
 
 test('a thousand concurrent reads of one span inflate it once', async () => {
   const image = fakeImage([{ files }]);
-  const { reader, receipt } = reading(image);
+  const { reader, receipt } = reading(image, {
+    decoders: {
+      ...zlibDecoders,
+      // The span comes when all of them wait for it.
+      async inflateSpan(...span) {
+        while (receipt.toJSON().lookups < 1000) await new Promise(setImmediate);
+        return zlibDecoders.inflateSpan(...span);
+      },
+    },
+  });
   const node = await image.node('small');
   const all = await Promise.all(Array.from({ length: 1000 }, () => reader.readAll(node)));
   assert.ok(all.every((bytes) => bytes.equals(files.small)));
