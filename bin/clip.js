@@ -7,13 +7,12 @@ if (major < 20 || (major === 20 && (minor < 18 || (minor === 18 && patch < 1))))
   );
   process.exit(1);
 }
-// V8 would compile the decoder anew, optimized, while it inflates a first span: 60 ms of CPU time that a small read only waits for at
-// its end. This has it wait for some three spans. Without unrolled loops that takes half of 30 MB, and the result is as fast. Here,
-// since V8 takes no compiled code that was made under other flags.
-require('node:v8').setFlagsFromString('--wasm-tiering-budget=50000000 --no-wasm-loop-unrolling');
 const { createLoader } = require('./compiled.js');
-const load = createLoader({ folder: compiledFolder(), command: commandOf(process.argv[2]) });
-load(require.resolve('../dist/bin/clip.cjs')).main(process.argv);
+const { load, deferOptimizing } = createLoader({
+  folder: compiledFolder(),
+  command: commandOf(process.argv[2]),
+});
+load(require.resolve('../dist/bin/clip.cjs')).main(process.argv, deferOptimizing);
 
 /** In the user's own cache, whatever --cache-dir says: what lies there is executed. */
 function compiledFolder() {

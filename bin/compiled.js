@@ -4,7 +4,7 @@
  * there in Node 20.
  *
  * One file a command and bundle, since a command only needs the functions that it runs. It is written at the end of the first
- * run that went well, and again when a run has gone through more of the program than the one that wrote it. V8 refuses what
+ * short run that went well, and again when one has gone through more of the program than the one that wrote it. V8 refuses what
  * another version or other flags have made, but takes damaged bytes for code: hence the checksum. Whoever can write these files
  * is executed, so they lie in a folder that only its owner may write to.
  *
@@ -19,16 +19,28 @@ const { basename, dirname, join } = require('node:path');
 const vm = require('node:vm');
 const { crc32 } = require('node:zlib');
 
+/**
+ * V8 would compile the decoder anew, optimized, while it inflates a first span, and undici's parser with its first answer: 60 ms of CPU time
+ * that a small read only waits for at its end. This has it wait for some three spans; and without unrolled loops that takes half of 30 MB, and the result is as fast.
+ */
+const FLAGS = '--wasm-tiering-budget=50000000 --no-wasm-loop-unrolling';
+
+/** CPU time after which a run keeps nothing, microseconds. */
+const LONG = 1_000_000;
+
 const HEAD = 72;
 const IDENTITY_AT = 8;
 
 /**
- * Returns a function that loads a bundle as `require` would. `folder`: where compiled code is kept, undefined for nowhere;
- * `command`: lower-case letters, the part of the files' name that tells what was run.
+ * `load` loads a bundle as `require` would. `deferOptimizing` is for right before WebAssembly is compiled: V8 takes no compiled code that was made
+ * under other flags, and that of Node's own modules is such code too, a third of a start.
+ * `folder`: where compiled code is kept, undefined for nowhere; `command`: lower-case letters, the part of the files' name that tells what
+ * was run.
  */
 exports.createLoader = ({ folder, command }) => {
   const bundles = [];
   let modules = 0;
+  let hasFlags = false;
 
   /** Every module of a bundle asks for what it imports when it is begun, so this counts how far a run has come. */
   const counted = (require) => {
@@ -65,12 +77,39 @@ exports.createLoader = ({ folder, command }) => {
 
   if (folder) {
     process.on('exit', (status) => {
-      if (status !== 0 || bundles.every(({ known }) => known >= modules)) return;
+      if (status !== 0 || isLong() || bundles.every(({ known }) => known >= modules)) return;
+      if (hasFlags && !resetFlags()) return;
       for (const { kept, script, identity } of bundles) write(kept, { script, identity, modules });
     });
   }
-  return load;
+  return {
+    load,
+    deferOptimizing() {
+      hasFlags = true;
+      require('node:v8').setFlagsFromString(FLAGS);
+    },
+  };
 };
+
+/** Collecting garbage, V8 throws away what it compiled for the start and has not run since: the next start would be slower for it. */
+function isLong() {
+  const { user, system } = process.cpuUsage();
+  return user + system > LONG;
+}
+
+/** As they were, for the code that the next start is to take. V8 tells a flag's default only in its help: 30 ms, once for a command. */
+function resetFlags() {
+  try {
+    const help = require('node:child_process').execFileSync(process.execPath, ['--v8-options'], {
+      encoding: 'latin1',
+    });
+    const [budget] = /--wasm-tiering-budget=\d+/.exec(help);
+    require('node:v8').setFlagsFromString(`${budget} --wasm-loop-unrolling`);
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 function read(path, identity) {
   try {

@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
+import { announceWasm } from '../before-wasm.js';
 import type { Descriptor } from '../oci/descriptor.js';
 import { unpackError } from '../sent-error.js';
 import { createLayerScan, type LayerJob, type LayerScan } from './layer-scan.js';
@@ -52,6 +53,7 @@ function inThreads(size: number): ScanPool {
   return {
     size,
     open(job) {
+      announceWasm();
       const worker = take();
       return threadScan(worker, job, () => idle.push(worker));
     },

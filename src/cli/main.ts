@@ -1,8 +1,8 @@
 /**
  * Where bin/clip.js hands over. Start-up time is a budget (docs/cli.md): this file imports nothing, and answers `--version`
- * without anything else being loaded.
+ * without anything else being loaded. `onWasm` is called before WebAssembly is compiled.
  */
-export async function main(argv: readonly string[]): Promise<void> {
+export async function main(argv: readonly string[], onWasm?: () => void): Promise<void> {
   const args = argv.slice(2);
   if (args.length === 1 && (args[0] === '--version' || args[0] === '-V')) {
     const { packageVersion } = await import('./version.js');
@@ -10,6 +10,8 @@ export async function main(argv: readonly string[]): Promise<void> {
     writeSync(1, `${packageVersion()}\n`);
     return;
   }
+  const { beforeWasm } = await import('../before-wasm.js');
+  if (onWasm) beforeWasm(onWasm);
   const { run } = await import('./run.js');
   // Sockets and timers that linger must not hold up a command that is done.
   process.exit(await run(args));

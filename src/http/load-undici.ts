@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module';
+import { announceWasm } from '../before-wasm.js';
 
 type Undici = typeof import('undici');
 
@@ -25,6 +26,7 @@ export async function loadPool(): Promise<Undici['Pool']> {
       await new Promise(setImmediate);
       loaded = load();
     }
+    announceWasm();
   } catch {
     return loadUndici().Pool;
   }

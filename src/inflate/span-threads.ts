@@ -1,4 +1,5 @@
 import { Worker } from 'node:worker_threads';
+import { announceWasm } from '../before-wasm.js';
 import type { Buffers } from '../buffers.js';
 import { ClipError } from '../errors.js';
 import type { SpanContext } from '../format/model.js';
@@ -55,6 +56,7 @@ export function createSpanThreads(size: number, buffers: Buffers): SpanThreads {
     worker.on('message', (message: FromSpanThread) => {
       if (closed) return;
       if (message.type === 'ready') {
+        announceWasm();
         threads.add(thread);
         startNext();
       } else answer(thread, message);

@@ -4,6 +4,7 @@
  * inflates a span cannot disturb the scan that calls it. The module is compiled on first use.
  */
 import { readFileSync } from 'node:fs';
+import { announceWasm } from '../../before-wasm.js';
 
 /** What `run` returns; as in core/state.ts. */
 export const STATUS = { needInput: 0, stopped: 1, block: 2, end: 3 } as const;
@@ -75,6 +76,7 @@ const KEPT = 4;
 let compiled: object | undefined;
 
 function instantiate(): Core {
+  if (!compiled) announceWasm();
   compiled ??= new WebAssembly.Module(readFileSync(new URL('../core.wasm', import.meta.url)));
   const wasm = new WebAssembly.Instance(compiled).exports as WasmExports;
   return {
