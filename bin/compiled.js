@@ -20,8 +20,9 @@ const vm = require('node:vm');
 const { crc32 } = require('node:zlib');
 
 /**
- * V8 would compile the decoder anew, optimized, while it inflates a first span, and undici's parser with its first answer: 60 ms of CPU time
- * that a small read only waits for at its end. This has it wait for some three spans; and without unrolled loops that takes half of 30 MB, and the result is as fast.
+ * V8 would compile the decoder anew, optimized, while it inflates a first span, and undici's parser with its first answer: 60 ms of CPU
+ * time that a small read only waits for at its end. This has it wait for some three spans; and without unrolled loops that takes half of
+ * 30 MB, and the result is as fast.
  */
 const FLAGS = '--wasm-tiering-budget=50000000 --no-wasm-loop-unrolling';
 
@@ -32,10 +33,9 @@ const HEAD = 72;
 const IDENTITY_AT = 8;
 
 /**
- * `load` loads a bundle as `require` would. `deferOptimizing` is for right before WebAssembly is compiled: V8 takes no compiled code that was made
- * under other flags, and that of Node's own modules is such code too, a third of a start.
- * `folder`: where compiled code is kept, undefined for nowhere; `command`: lower-case letters, the part of the files' name that tells what
- * was run.
+ * `load` loads a bundle as `require` would. `deferOptimizing` is for right before WebAssembly is compiled: V8 takes no compiled code that
+ * was made under other flags, and what Node brings for its own modules is such code too. `folder`: where compiled code is kept, undefined
+ * for nowhere; `command`: lower-case letters, the part of the files' name that tells what was run.
  */
 exports.createLoader = ({ folder, command }) => {
   const bundles = [];
@@ -102,6 +102,7 @@ function resetFlags() {
   try {
     const help = require('node:child_process').execFileSync(process.execPath, ['--v8-options'], {
       encoding: 'latin1',
+      timeout: 5000,
     });
     const [budget] = /--wasm-tiering-budget=\d+/.exec(help);
     require('node:v8').setFlagsFromString(`${budget} --wasm-loop-unrolling`);

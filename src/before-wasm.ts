@@ -1,5 +1,5 @@
 /**
- * Word that WebAssembly is about to be compiled, for the program: it has V8 optimize it later (bin/compiled.js). There is the decoder, and undici's
+ * Word that WebAssembly is about to be compiled, for the program, which has V8 optimize it later (bin/compiled.js): the decoder, and undici's
  * parser.
  */
 let hook: (() => void) | undefined;

@@ -26,14 +26,16 @@ export async function loadPool(): Promise<Undici['Pool']> {
       await new Promise(setImmediate);
       loaded = load();
     }
-    announceWasm();
   } catch {
     return loadUndici().Pool;
   }
+  announceWasm();
   return loaded as Undici['Pool'];
 }
 
 /** All of it, where the variables name a proxy: a ProxyAgent calls what the whole library adds to its pools. */
 export function loadUndici(): Undici {
-  return require('undici') as Undici;
+  const all = require('undici') as Undici;
+  announceWasm();
+  return all;
 }

@@ -58,11 +58,12 @@ export function createTransport(options: ConnectionOptions): Transport {
   return {
     async exchange(exchange) {
       const { method, url, observer, signal } = exchange;
-      if (signal?.aborted === true) throw abortError(signal);
+      throwIfAborted(signal);
       // What was under way when the source was closed must not open connections again by trying anew.
       if (closed) throw new ClipError('INTERRUPTED', 'the connection to the registry was closed');
       observer.emit({ type: 'request', method, url: redactUrl(url) });
       const link = await linkTo(url);
+      throwIfAborted(signal);
       for (;;) {
         const { dispatcher } = link;
         try {
@@ -81,6 +82,10 @@ export function createTransport(options: ConnectionOptions): Transport {
       await Promise.allSettled(closing);
     },
   };
+}
+
+function throwIfAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted === true) throw abortError(signal);
 }
 
 interface Settings extends Pick<ConnectionOptions, 'headersTimeout' | 'idleTimeout'> {
