@@ -406,3 +406,12 @@ test('bench: named files, many readers, naive skipped above its limit', async ()
   const asked = await run(0, ...args, '--naive-limit', '1K', '--strategy', 'naive', '--json', '-q');
   assert.equal(JSON.parse(asked.stdout.toString()).strategies.naive.inflates, 20);
 });
+
+test('bench: names the image that was asked for, wherever its index was made', async () => {
+  const copy = join(folder, 'copy');
+  fs.cpSync(join(root, 'fixtures/debian-small'), copy, { recursive: true });
+  const heading = async (target: string): Promise<string> =>
+    (await run(0, 'bench', target, '--reads', '1', '-q')).stdout.toString().split('\n')[0]!;
+  assert.ok((await heading(bundled)).includes(` of ${bundled} (`));
+  assert.ok((await heading(`oci:${copy}`)).includes(` of oci:${copy} (`));
+});

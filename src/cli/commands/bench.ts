@@ -140,8 +140,9 @@ function sourceOf(context: Context, image: OpenedImage, target: string): string 
 
 function report(context: Context, result: BenchResult, image: OpenedImage): string {
   const distinct = new Set(result.files).size;
-  const { index } = image;
+  // An index of the store may have been made of the same image in another place.
+  const named = image.origin === 'file' ? (image.index.sourceHint ?? result.target) : result.target;
   const how = `seed ${result.seed}, concurrency ${result.concurrency}`;
-  const what = `${counted(result.reads, 'read')} of ${counted(distinct, 'file')} of ${index.sourceHint ?? result.target}`;
+  const what = `${counted(result.reads, 'read')} of ${counted(distinct, 'file')} of ${named}`;
   return `${what} (${how})\n\n${benchTable(result, context.style)}`;
 }
