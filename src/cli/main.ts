@@ -1,3 +1,6 @@
+/** Milliseconds. */
+const LINGER = 100;
+
 /**
  * Where bin/clip.js hands over. Start-up time is a budget (docs/cli.md): this file imports nothing, and answers `--version`
  * without anything else being loaded. `onWasm` is called before WebAssembly is compiled.
@@ -13,6 +16,9 @@ export async function main(argv: readonly string[], onWasm?: () => void): Promis
   const { beforeWasm } = await import('../before-wasm.js');
   if (onWasm) beforeWasm(onWasm);
   const { run } = await import('./run.js');
-  // Sockets and timers that linger must not hold up a command that is done.
-  process.exit(await run(args));
+  const status = await run(args);
+  // Not at once by `process.exit`: Node would wait for V8's threads, and one of them may wait for this thread to collect garbage, for good
+  // (seen with Node 26). But sockets and timers that linger must not hold up a command that is done.
+  process.exitCode = status;
+  setTimeout(() => process.exit(status), LINGER).unref();
 }
