@@ -2,8 +2,7 @@
  * A stream of bytes from one thread to another through shared memory, with marks in it: a ring of slots, both ends blocking. No message
  * is posted for them.
  *
- * V8 copies into shared memory word by word where both ends lie alike in their words, else byte by byte, six times as slow: so bytes lie
- * in their slot as they lay in their buffer.
+ * Bytes lie in their slot as they lay in their buffer (`placeInWord`).
  *
  * Waits are loops: V8 ends some of them early under load, whatever the specification says.
  *
@@ -11,6 +10,7 @@
  * first 8 bytes), where in the slot it begins, 64 bytes for the answer, then the slots.
  */
 
+import { placeInWord } from '../buffers.js';
 import { ClipError } from '../errors.js';
 
 /** So much that a reader which the scheduler lets wait for some milliseconds does not stop the writer. */
@@ -18,8 +18,7 @@ const SLOTS = 16;
 /** Slots that are filled before a reader that waits is woken, and emptied before a writer is: waking costs more than a slot is worth. */
 const LOT = 4;
 const SLOT_BYTES = 256 << 10;
-/** Bytes of a word; a slot has room for the part of one before its bytes. */
-const WORD = 8;
+/** A slot has room for the part of a word before its bytes. */
 const STRIDE = SLOT_BYTES + 64;
 const FILLED = 0;
 const EMPTIED = 1;
@@ -68,7 +67,7 @@ export function ringWriter(ring: SharedArrayBuffer, patience = PATIENCE): RingWr
       awaitReader(EMPTIED, emptied);
     }
     const slot = (filled >>> 0) % SLOTS;
-    const start = what > 0 ? chunk.byteOffset % WORD : 0;
+    const start = what > 0 ? placeInWord(chunk) : 0;
     bytes.set(chunk, DATA_AT + slot * STRIDE + start);
     words[LENGTHS + slot] = what;
     words[STARTS + slot] = start;

@@ -4,7 +4,7 @@ import { createNameRoom, openLayerSection } from '../format/layer-section.js';
 import { MAX_ENTRIES } from '../format/limits.js';
 import { breath } from '../read/turns.js';
 import type { MergeEntry } from '../tree/entry.js';
-import { mergeInSteps } from '../tree/merge.js';
+import { mergeLayers } from '../tree/merge.js';
 import type { MergedNode } from '../tree/merged-node.js';
 
 /**
@@ -29,7 +29,7 @@ export async function mergeSections(
     }
     entries.set(digest, await mergeEntries(room));
   }
-  const steps = mergeInSteps(digests.map((digest) => entries.get(digest)!));
+  const steps = mergeLayers(digests.map((digest) => entries.get(digest)!));
   for (;;) {
     const { done, value } = steps.next();
     if (done) return value;

@@ -1,4 +1,4 @@
-/** Milliseconds. */
+/** Milliseconds that what lingers may hold up the end of a command. */
 const LINGER = 100;
 
 /**
@@ -13,8 +13,7 @@ export async function main(argv: readonly string[], onWasm?: () => void): Promis
     writeSync(1, `${packageVersion()}\n`);
     return;
   }
-  const { beforeWasm } = await import('../before-wasm.js');
-  if (onWasm) beforeWasm(onWasm);
+  if (onWasm) (await import('../before-wasm.js')).beforeWasm(onWasm);
   const { run } = await import('./run.js');
   const status = await run(args);
   // Not at once by `process.exit`: Node would wait for V8's threads, and one of them may wait for this thread to collect garbage, for good

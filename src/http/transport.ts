@@ -3,7 +3,7 @@
 import type { Dispatcher } from 'undici';
 import { ClipError, isClipError } from '../errors.js';
 import type { Observer } from '../observer.js';
-import { abortError, connectionError, proxyRefusal } from './errors.js';
+import { abortError, connectionError, proxyRefusal, unlessAborted } from './errors.js';
 import { createLink, type Link } from './link.js';
 import type { ConnectionOptions } from './options.js';
 import type { ProxyAddress } from './proxy.js';
@@ -58,12 +58,11 @@ export function createTransport(options: ConnectionOptions): Transport {
   return {
     async exchange(exchange) {
       const { method, url, observer, signal } = exchange;
-      throwIfAborted(signal);
+      if (signal?.aborted === true) throw abortError(signal);
       // What was under way when the source was closed must not open connections again by trying anew.
       if (closed) throw new ClipError('INTERRUPTED', 'the connection to the registry was closed');
       observer.emit({ type: 'request', method, url: redactUrl(url) });
-      const link = await linkTo(url);
-      throwIfAborted(signal);
+      const link = await unlessAborted(linkTo(url), signal);
       for (;;) {
         const { dispatcher } = link;
         try {
@@ -82,10 +81,6 @@ export function createTransport(options: ConnectionOptions): Transport {
       await Promise.allSettled(closing);
     },
   };
-}
-
-function throwIfAborted(signal: AbortSignal | undefined): void {
-  if (signal?.aborted === true) throw abortError(signal);
 }
 
 interface Settings extends Pick<ConnectionOptions, 'headersTimeout' | 'idleTimeout'> {

@@ -1,3 +1,5 @@
+import { placeInWord } from '../buffers.js';
+
 /**
  * Digests of spans over the stream that they are cut from. Where a span ends is decided some way after that place has gone by;
  * from the first place that may be chosen on (`hold`), bytes are kept aside until it is. A scan holds at most half a spacing,
@@ -23,9 +25,6 @@ export interface StreamHash {
   digest(encoding: 'hex'): string;
 }
 
-/** Bytes. */
-const WORD = 8;
-
 export function createSpanDigests(createHash: () => StreamHash): SpanDigests {
   let hash = createHash();
   let offset = 0;
@@ -34,9 +33,9 @@ export function createSpanDigests(createHash: () => StreamHash): SpanDigests {
   let heldStart = 0;
   let heldLength = 0;
 
-  /** As the first of them lie in their word: V8 copies from shared memory six times as fast where both ends lie alike. */
+  /** As the first of them lie in their word (`placeInWord`). */
   function keep(bytes: Uint8Array): void {
-    if (heldLength === 0) heldStart = bytes.byteOffset % WORD;
+    if (heldLength === 0) heldStart = placeInWord(bytes);
     const end = heldStart + heldLength;
     if (end + bytes.length > held.length) {
       const grown = Buffer.allocUnsafeSlow(Math.max(2 * held.length, end + bytes.length));

@@ -104,7 +104,7 @@ export async function* planPieces(
   }
 }
 
-function uncovered(index: ImageIndex, layer: number, offset: number): ClipError {
+export function uncovered(index: ImageIndex, layer: number, offset: number): ClipError {
   const digest = index.layers[layer]?.digest ?? `number ${layer}`;
   return new ClipError('CORRUPT_INDEX', `no span of layer ${digest} holds its byte ${offset}`);
 }

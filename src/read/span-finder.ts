@@ -1,7 +1,6 @@
-import { ClipError } from '../errors.js';
 import type { ImageIndex } from '../format/image-index.js';
 import type { Span } from '../format/model.js';
-import { SPANS_AT_ONCE } from './plan.js';
+import { SPANS_AT_ONCE, uncovered } from './plan.js';
 
 /** Spans are asked of the index for so many bytes at once: some thousand files of a layer then share one answer. */
 const STEP = 64 << 20;
@@ -22,12 +21,7 @@ export function createSpanFinder(index: ImageIndex): SpanFinder {
     const spans = await index.spans(layer, offset, STEP, SPANS_AT_ONCE);
     known.set(layer, spans);
     const span = search(spans, offset);
-    if (!span) {
-      const digest = index.layers[layer]?.digest ?? `number ${layer}`;
-      throw new ClipError('CORRUPT_INDEX', `no span of layer ${digest} holds its byte ${offset}`, {
-        hint: 'build the index again',
-      });
-    }
+    if (!span) throw uncovered(index, layer, offset);
     return span;
   }
 

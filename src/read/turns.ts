@@ -17,7 +17,6 @@ let began = Number.NEGATIVE_INFINITY;
  */
 let quota = 16;
 const LARGEST_QUOTA = 1024;
-let isServing = false;
 /** Whether the turn before this one had short work, so that its length tells of it. */
 let isWatched = false;
 
@@ -36,10 +35,13 @@ export function breath(): Promise<void> | undefined {
 
 function queue(waiting: (() => void)[]): Promise<void> {
   return new Promise((resolve) => {
+    if (!isAwaited()) setImmediate(serve);
     waiting.push(resolve);
-    if (!isServing) setImmediate(serve);
-    isServing = true;
   });
+}
+
+function isAwaited(): boolean {
+  return long.length + short.length > 0;
 }
 
 function serve(): void {
@@ -50,9 +52,8 @@ function serve(): void {
   if (isLong) long.shift()?.();
   else for (const go of short.splice(0, quota)) go();
   began = isLong ? Number.NEGATIVE_INFINITY : started;
-  isServing = long.length + short.length > 0;
-  isWatched = isServing && !isLong;
-  if (isServing) setImmediate(serve);
+  isWatched = isAwaited() && !isLong;
+  if (isAwaited()) setImmediate(serve);
 }
 
 function adapted(milliseconds: number): number {

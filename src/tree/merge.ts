@@ -17,7 +17,8 @@ const AUFS = '.wh..wh.';
 const OPAQUE = '.wh..wh..opq';
 
 /**
- * The nodes of the merged tree, sorted by comparePaths, the root ('') first; to be iterated once. Each layer's entries come sorted by
+ * Returns the nodes of the merged tree, sorted by comparePaths, the root ('') first; to be iterated once. Yields every few hundred entries, so that
+ * signals are heard in between. Each layer's entries come sorted by
  * (comparePaths, position) and are applied in the order of their positions. Time and memory grow with the number of entries;
  * nothing recurses.
  *
@@ -27,16 +28,7 @@ const OPAQUE = '.wh..wh..opq';
  * Throws ClipError LIMIT, here or while iterating: a path over 8192 bytes, over 8,000,000 names, or paths and links whose handling would take more
  * memory or time than any real image.
  */
-export function mergeLayers(layers: readonly (readonly MergeEntry[])[]): Iterable<MergedNode> {
-  const steps = mergeInSteps(layers);
-  for (;;) {
-    const { done, value } = steps.next();
-    if (done) return value;
-  }
-}
-
-/** The same, a few entries at a time, so that signals are heard in between. */
-export function* mergeInSteps(
+export function* mergeLayers(
   layers: readonly (readonly MergeEntry[])[],
 ): Generator<undefined, Iterable<MergedNode>, undefined> {
   const tree = new FileTree(layers);

@@ -13,9 +13,9 @@ import { openIndex } from '../../src/format/open-index.js';
 import { RecordOrder } from '../../src/format/record-order.js';
 import { encodeSection, STREAM } from '../../src/format/section.js';
 import { type Entry, variableBytes } from '../../src/tree/entry.js';
-import { mergeLayers } from '../../src/tree/merge.js';
 import { allOf } from '../support/all-of.js';
 import { putTogether, replaceSection, takeApart } from '../support/forge.js';
+import { merged } from '../support/merged.js';
 import { packed } from '../support/packed.js';
 
 const SIZE = 1 << 24;
@@ -56,7 +56,7 @@ function indexOf(entries: readonly Entry[]): Buffer {
   return Buffer.concat(
     encodeImage({
       layers: [{ section, mediaType: 'application/vnd.oci.image.layer.v1.tar' }],
-      nodes: mergeLayers([entries]),
+      nodes: merged([entries]),
       manifest: Buffer.from('{}'),
       manifestMediaType: 'application/vnd.oci.image.manifest.v1+json',
       config: Buffer.from('{}'),

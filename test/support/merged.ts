@@ -4,5 +4,9 @@ import type { MergedNode } from '../../src/tree/merged-node.js';
 
 /** All nodes of the merged tree. */
 export function merged(layers: readonly (readonly MergeEntry[])[]): MergedNode[] {
-  return [...mergeLayers(layers)];
+  const steps = mergeLayers(layers);
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done) return [...value];
+  }
 }

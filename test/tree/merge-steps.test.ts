@@ -1,16 +1,17 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { mergeInSteps, mergeLayers } from '../../src/tree/merge.js';
+import { mergeLayers } from '../../src/tree/merge.js';
 import { layerOf } from '../support/entries.js';
+import { merged } from '../support/merged.js';
 
 test('a merge pauses every few hundred entries, and gives the same', () => {
   const layer = layerOf(Array.from({ length: 2000 }, (_, i) => ({ path: `d/f${i}` })));
-  const steps = mergeInSteps([layer, layer]);
+  const steps = mergeLayers([layer, layer]);
   let pauses = 0;
   for (;;) {
     const { done, value } = steps.next();
     if (done) {
-      assert.deepEqual([...value], [...mergeLayers([layer, layer])]);
+      assert.deepEqual([...value], merged([layer, layer]));
       break;
     }
     pauses++;
