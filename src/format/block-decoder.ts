@@ -10,7 +10,8 @@ export function openBlock(
 ): Buffer {
   const stored = stream.stored[index]!;
   const decoded = stream.decoded[index]!;
-  const digest = stream.digests.subarray(index * 32, index * 32 + 32);
+  const at = stream.digestAt[index]!;
+  const digest = stream.directory.subarray(at, at + 32);
   if (bytes.length !== stored || !sha256(bytes).equals(digest)) {
     throw corruptIndex(where, 'it does not match its digest');
   }

@@ -19,6 +19,11 @@ export class ByteReader {
     return this.#bytes.length - this.position;
   }
 
+  /** A view of what is left. */
+  get rest(): Buffer {
+    return this.#bytes.subarray(this.position);
+  }
+
   fail(what: string): never {
     throw corruptIndex(this.#where, `${what} (at byte ${this.position})`);
   }
@@ -73,14 +78,17 @@ export class ByteReader {
 
   /** A view of the next `length` bytes. */
   take(length: number): Buffer {
-    if (length > this.left) this.fail(`ends too early: ${length} bytes wanted, ${this.left} left`);
-    this.position += length;
+    this.skip(length);
     return this.#bytes.subarray(this.position - length, this.position);
   }
 
-  byteString(length: number): ByteString {
+  skip(length: number): void {
     if (length > this.left) this.fail(`ends too early: ${length} bytes wanted, ${this.left} left`);
     this.position += length;
+  }
+
+  byteString(length: number): ByteString {
+    this.skip(length);
     return this.#bytes.toString('latin1', this.position - length, this.position) as ByteString;
   }
 

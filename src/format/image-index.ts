@@ -28,7 +28,7 @@ export interface PathRun {
   readonly count: number;
   at(i: number): ByteString;
   /** All of them, each between a slash and a newline. */
-  lines(): ByteString;
+  lines(): Uint8Array;
   /** Whether all bytes are printable ASCII other than a backslash, so that the lines can be printed as they are. */
   readonly plain: boolean;
 }

@@ -23,7 +23,7 @@ export class BlockRun implements PathRun {
     return this.#paths.at(this.#from + i);
   }
 
-  lines(): ByteString {
+  lines(): Uint8Array {
     return this.#paths.lines(this.#from, this.#from + this.count);
   }
 

@@ -127,8 +127,9 @@ export interface Stream {
   firstByte: Float64Array;
   /** Zeros, where the stream is not keyed. */
   key: Float64Array;
-  /** 32 bytes a block. */
-  digests: Buffer;
+  /** The section's directory, and where in it each block's digest lies: 32 bytes. */
+  directory: Buffer;
+  digestAt: Uint32Array;
 }
 
 export interface SectionHead extends Preamble {
@@ -159,7 +160,7 @@ export function readSectionDirectory(bytes: Buffer, preamble: Preamble, where: s
     const name = STREAM_NAMES.get(id);
     if (name === undefined && flags % 2 === CRITICAL) throw newerIndex(where, `stream ${id}`);
     const keyed = Math.floor(flags / KEYED) % 2 === 1;
-    const stream = readStream(reader, { id, keyed, offset });
+    const stream = readStream(reader, { id, keyed, offset, directory: bytes });
     offset = stream.offset[stream.count - 1]! + stream.stored[stream.count - 1]!;
     if (name !== undefined) streams.set(id, stream);
   }
@@ -169,8 +170,10 @@ export function readSectionDirectory(bytes: Buffer, preamble: Preamble, where: s
 
 function readStream(
   reader: ByteReader,
-  { id, keyed, offset }: { id: number; keyed: boolean; offset: number },
+  of: { id: number; keyed: boolean; offset: number; directory: Buffer },
 ): Stream {
+  const { id, keyed, directory } = of;
+  let { offset } = of;
   const known = STREAM_NAMES.has(id);
   const name = STREAM_NAMES.get(id) ?? `${id}`;
   const count = reader.count(32 + 3 + (keyed ? 1 : 0), `number of ${name} blocks`);
@@ -184,14 +187,18 @@ function readStream(
     firstItem: new Float64Array(count + 1),
     firstByte: new Float64Array(count + 1),
     key: new Float64Array(count),
-    digests: Buffer.alloc(count * 32),
+    directory,
+    digestAt: new Uint32Array(count),
   };
+  const mostItems = known ? MAX_BLOCK_ITEMS : MAX_ITEMS;
   let key = 0;
   for (let i = 0; i < count; i++) {
     const stored = reader.varint();
-    const decoded = reader.upTo(MAX_BLOCK, 'decoded length');
+    const decoded = reader.varint();
+    if (decoded > MAX_BLOCK) reader.fail(`decoded length ${decoded} exceeds ${MAX_BLOCK}`);
     if (stored < 1 || stored > decoded) reader.fail(`block of ${stored} stored bytes for ${decoded}`);
-    const items = reader.upTo(known ? MAX_BLOCK_ITEMS : MAX_ITEMS, 'number of items');
+    const items = reader.varint();
+    if (items > mostItems) reader.fail(`number of items ${items} exceeds ${mostItems}`);
     if (items === 0 && ITEMISED.has(id)) reader.fail(`a block of ${name} has no item`);
     if (keyed) {
       const delta = reader.varint();
@@ -205,7 +212,8 @@ function readStream(
     stream.decoded[i] = decoded;
     stream.firstItem[i + 1] = stream.firstItem[i]! + items;
     stream.firstByte[i + 1] = stream.firstByte[i]! + decoded;
-    reader.take(32).copy(stream.digests, i * 32);
+    stream.digestAt[i] = reader.position;
+    reader.skip(32);
     offset += stored;
   }
   if (stream.firstItem[count]! > MAX_ITEMS && known) reader.fail(`too many ${name}`);

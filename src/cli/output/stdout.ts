@@ -18,19 +18,25 @@ export interface Stdout {
   /** Resolves when the bytes are written; the caller may then change them. Throws ClosedPipe, or ClipError IO or NO_SPACE. */
   write(bytes: Uint8Array): Promise<void>;
   /**
-   * Collects text and writes it in large pieces, one of them while the next is collected; returns a promise only when it has to
-   * wait for the piece before.
+   * Collects text, or a copy of bytes, and writes it in large pieces, one of them while the next is collected; returns a promise only
+   * when it has to wait for the piece before.
    */
-  print(text: string): Promise<void> | undefined;
+  print(part: string | Uint8Array): Promise<void> | undefined;
   /** Writes what `print` has collected. */
   flush(): Promise<void>;
 }
 
 const PRINT_AT = 1 << 16;
+/** Room for what is collected, and for the part that fills it. */
+const ROOM = 2 * PRINT_AT;
 
 export function createStdout(fd = 1): Stdout {
   const writeSome = takesAtOnce(fd) ? fs.writeSync : writeOnThread;
-  let pending = '';
+  let pending: Uint8Array = new Uint8Array(0);
+  /** Bytes of it that are taken. */
+  let filled = 0;
+  /** The memory of a piece that has been written. */
+  let spare: Uint8Array | undefined;
   let stream: NodeJS.WritableStream | undefined;
   // One write at a time keeps the order whatever the callers await.
   let last: Promise<void> = Promise.resolve();
@@ -58,7 +64,7 @@ export function createStdout(fd = 1): Stdout {
 
   async function flush(): Promise<void> {
     // Queued before anything is awaited.
-    const rest = pending === '' ? last : write(takePending());
+    const rest = filled === 0 ? last : writePending();
     rest.catch(() => {});
     const before = piece;
     piece = undefined;
@@ -66,10 +72,24 @@ export function createStdout(fd = 1): Stdout {
     await rest;
   }
 
-  function takePending(): Buffer {
-    const bytes = Buffer.from(pending);
-    pending = '';
-    return bytes;
+  async function writePending(): Promise<void> {
+    const memory = pending;
+    const bytes = memory.subarray(0, filled);
+    pending = spare ?? new Uint8Array(0);
+    filled = 0;
+    spare = undefined;
+    await write(bytes);
+    spare = memory;
+  }
+
+  function collect(part: Uint8Array): void {
+    if (part.length > pending.length - filled) {
+      const larger = Buffer.allocUnsafe(Math.max(ROOM, filled + part.length));
+      larger.set(pending.subarray(0, filled));
+      pending = larger;
+    }
+    pending.set(part, filled);
+    filled += part.length;
   }
 
   return {
@@ -77,11 +97,11 @@ export function createStdout(fd = 1): Stdout {
       // Both are queued before anything is awaited.
       await Promise.all([flush(), write(bytes)]);
     },
-    print(text) {
-      pending += text;
-      if (pending.length < PRINT_AT) return undefined;
+    print(part) {
+      collect(typeof part === 'string' ? Buffer.from(part) : part);
+      if (filled < PRINT_AT) return undefined;
       const before = piece;
-      piece = write(takePending());
+      piece = writePending();
       piece.catch(() => {});
       return before;
     },

@@ -3,8 +3,8 @@
  * about 1.2 MB; a scan or a resume borrows one from a pool, so several can be under way at once, and a sink that itself
  * inflates a span cannot disturb the scan that calls it. The module is compiled on first use.
  */
-import { readFileSync } from 'node:fs';
 import { announceWasm } from '../../before-wasm.js';
+import { compileWasm } from '../../wasm.js';
 
 /** What `run` returns; as in core/state.ts. */
 export const STATUS = { needInput: 0, stopped: 1, block: 2, end: 3 } as const;
@@ -20,12 +20,6 @@ export const DAMAGE: Readonly<Record<number, string>> = {
 export const IN_CODES = 2;
 /** Bytes that a back-reference can reach: RFC 1951, section 2. */
 export const WINDOW_SIZE = 32768;
-
-/** The part of the WebAssembly interface used here; Node's own types do not have it. */
-declare const WebAssembly: {
-  Module: new (bytes: Uint8Array) => object;
-  Instance: new (module: object) => { exports: unknown };
-};
 
 interface WasmExports {
   memory: { buffer: ArrayBuffer };
@@ -73,12 +67,12 @@ export interface Core {
 const free: Core[] = [];
 /** Instances kept for reuse; more than this many at once are left to the garbage collector afterwards. */
 const KEPT = 4;
-let compiled: object | undefined;
+let instance: (() => WasmExports) | undefined;
 
 function instantiate(): Core {
-  if (!compiled) announceWasm();
-  compiled ??= new WebAssembly.Module(readFileSync(new URL('../core.wasm', import.meta.url)));
-  const wasm = new WebAssembly.Instance(compiled).exports as WasmExports;
+  if (!instance) announceWasm();
+  instance ??= compileWasm<WasmExports>(new URL('../core.wasm', import.meta.url));
+  const wasm = instance();
   return {
     wasm,
     bytes: new Uint8Array(wasm.memory.buffer),
