@@ -52,16 +52,22 @@ interface Watched {
 export function createClaims(spans: string, { silentMs = SILENT_MS } = {}): Claims {
   const held = new Map<string, Held>();
   const watched = new Map<string, Watched>();
-  const self = `${whoAmI()}.${randomBytes(6).toString('hex')}`;
+  let identity: string | undefined;
   let working = true;
   let heartbeat: NodeJS.Timeout | undefined;
 
   const pathOf = (name: string) => join(spans, 'claims', name);
 
+  /** Most readers never claim anything, and this takes some reading in /proc. */
+  function self(): string {
+    identity ??= `${whoAmI()}.${randomBytes(6).toString('hex')}`;
+    return identity;
+  }
+
   function link(path: string): 'taken' | 'busy' | 'failed' {
     for (let attempt = 0; attempt < 2; attempt++) {
       try {
-        symlinkSync(self, path);
+        symlinkSync(self(), path);
         return 'taken';
       } catch (error) {
         const code = errnoOf(error);
@@ -81,7 +87,7 @@ export function createClaims(spans: string, { silentMs = SILENT_MS } = {}): Clai
 
   function letGo(name: string, { linked }: Held): void {
     held.delete(name);
-    if (linked && holderOf(pathOf(name)) === self) removeClaim(pathOf(name));
+    if (linked && holderOf(pathOf(name)) === self()) removeClaim(pathOf(name));
     if (held.size > 0) return;
     clearInterval(heartbeat);
     heartbeat = undefined;

@@ -39,7 +39,7 @@ Examples:
 `;
 
 interface Setting {
-  version: string;
+  version: () => string;
   env: NodeJS.ProcessEnv;
 }
 
@@ -91,7 +91,7 @@ function parseWhole(wanted: Definition | undefined, args: readonly string[], set
   let asked = true;
   const program = new Command('clip')
     .description('Reads single files out of container images: a small index, verified spans, one inflate.')
-    .version(setting.version, '-V, --version', 'print the version')
+    .version(setting.version(), '-V, --version', 'print the version')
     .helpOption('-h, --help', 'show the help of clip or of a command')
     .configureHelp({ showGlobalOptions: true, helpWidth: 100 })
     .exitOverride()

@@ -26,7 +26,7 @@ export async function run(args: readonly string[]): Promise<number> {
     process.exit(statusOf(error));
   });
   try {
-    const parsed = parseCommandLine(args, { version: packageVersion(), env: process.env });
+    const parsed = parseCommandLine(args, { version: packageVersion, env: process.env });
     if (parsed.kind === 'run') return await runCommand(parsed);
     if (!parsed.asked) {
       writeStderr(parsed.text);

@@ -43,10 +43,6 @@ export function decodeMerge(bytes: Uint8Array, { count, entryCounts, where }: Me
     targets: new Map<number, EntryRef>(),
     nlinks: new Map<number, number>(),
   };
-  const set = (row: number, { layer, entry }: EntryRef): void => {
-    block.layers[row] = layer;
-    block.entries[row] = entry;
-  };
   const layers = readLayers(reader, entryCounts.length);
   const explicit: { row: number; moved: boolean }[] = [];
   let row = 0;
@@ -55,7 +51,9 @@ export function decodeMerge(bytes: Uint8Array, { count, entryCounts, where }: Me
       const layer = layers[code - RUN.first]!;
       const first = layer.next + skip;
       readRef(layer.layer, first + take - 1);
-      for (let i = 0; i < take; i++) set(row++, { layer: layer.layer, entry: first + i });
+      block.layers.fill(layer.layer, row, row + take);
+      for (let i = 0; i < take; i++) block.entries[row + i] = first + i;
+      row += take;
       layer.next = first + take;
     } else {
       for (let i = 0; i < take; i++) explicit.push({ row: row++, moved: code === RUN.moved });
@@ -67,7 +65,8 @@ export function decodeMerge(bytes: Uint8Array, { count, entryCounts, where }: Me
   for (const { row, moved } of explicit) {
     if (!moved) continue;
     const ref = readRef(reader.varint(), expected + reader.svarint());
-    set(row, ref);
+    block.layers[row] = ref.layer;
+    block.entries[row] = ref.entry;
     expected = ref.entry + 1;
   }
   const linked = readRows(reader, count, 3);

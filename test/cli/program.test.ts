@@ -7,7 +7,7 @@ import { type Parsed, parseCommandLine } from '../../src/cli/program.js';
 import { ClipError } from '../../src/errors.js';
 
 function parse(line: string, env: NodeJS.ProcessEnv = {}): Parsed {
-  return parseCommandLine(line === '' ? [] : line.split(' '), { version: '1.2.3', env });
+  return parseCommandLine(line === '' ? [] : line.split(' '), { version: () => '1.2.3', env });
 }
 
 function run(line: string, env: NodeJS.ProcessEnv = {}): Extract<Parsed, { kind: 'run' }> {
