@@ -17,8 +17,8 @@ const POOL = 'undici/lib/dispatcher/pool.js';
 const PARTS = /^undici\/lib\//;
 
 /**
- * What the modules ask of `import.meta` they get as if they still lay where tsc put them; bin/compiled.js gives `__import`. A URL is made
- * when it is asked for: the first takes a third of a millisecond.
+ * What the modules ask of `import.meta` they get as if they still lay where tsc put them; bin/compiled.js gives `__import`. The URLs of
+ * files are for Node's own calls, which take paths as well: the first URL would cost half a millisecond.
  */
 const moduleUrls = {
   name: 'module-urls',
@@ -26,14 +26,15 @@ const moduleUrls = {
     builder.onLoad({ filter: /[\\/]dist[\\/]src[\\/].*\.js$/ }, async ({ path }) => {
       const text = await promises.readFile(path, 'utf8');
       const from = relative(out, dirname(path));
-      const urlOf = (_, name) => `__url(${JSON.stringify(join(from, name).replaceAll('\\', '/'))})`;
+      const pathOf = (_, name) => `__file(${JSON.stringify(join(from, name).replaceAll('\\', '/'))})`;
       const contents = text
         .replaceAll('const require = createRequire(import.meta.url);', '')
         .replaceAll('createRequire(import.meta.url)', 'require')
         .replaceAll('import.meta.resolve(', '__resolve(')
         .replaceAll(/\bimport\('(node:[^']+)'\)/g, "Promise.resolve(require('$1'))")
         .replaceAll(/\bimport\((?!'\.)/g, '__import(')
-        .replaceAll(/\bnew URL\('([^']+)', import\.meta\.url\)/g, urlOf);
+        .replaceAll(/\bfileURLToPath\(new URL\('([^']+)', import\.meta\.url\)\)/g, pathOf)
+        .replaceAll(/\bnew URL\('([^']+)', import\.meta\.url\)/g, pathOf);
       if (contents.includes('import.meta')) throw new Error(`${path} asks for more of import.meta`);
       return { contents, loader: 'js' };
     });
@@ -148,7 +149,7 @@ const inputs = [
     entryPoints: [join(dist, 'src/cli/main.js')],
     plugins: [moduleUrls, lazyPromises, packages, lazyChildProcess],
     banner: {
-      js: 'const __url=(name)=>require("node:url").pathToFileURL(require("node:path").join(__dirname,name)),__resolve=(name)=>require("node:url").pathToFileURL(require.resolve(name)).href;',
+      js: 'const __file=(name)=>require("node:path").join(__dirname,name),__resolve=(name)=>require("node:url").pathToFileURL(require.resolve(name)).href;',
     },
   })),
   ...(await bundle('pool.cjs', {
