@@ -20,8 +20,8 @@ export interface RegistryEndpoint {
 }
 
 /**
- * HTTPS; HTTP where asked for, or under `plainFallback` where no TLS server answers. On loopback HTTP is tried first, and HTTPS where the first answer shows a TLS server: that costs
- * an open local registry nothing.
+ * HTTPS; HTTP where asked for, or under `plainFallback` where no TLS server answers. On loopback HTTP is tried first, and HTTPS where the
+ * first answer shows a TLS server: that costs an open local registry nothing. Requests that come meanwhile wait for that answer.
  */
 export function createEndpoint(
   client: HttpClient,
@@ -32,6 +32,7 @@ export function createEndpoint(
   const plain = baseUrl('http', registry);
   let base = connection.plainHttp || isLoopback(secure.hostname) ? plain : secure;
   let decided = connection.plainHttp || (base === secure && connection.plainFallback !== true);
+  let deciding: Promise<unknown> | undefined;
 
   /** Undefined: this is no TLS server, and the request is to be sent again in the ordinary way. */
   async function probe(path: string, request: PathRequest): Promise<HttpResponse | undefined> {
@@ -59,14 +60,27 @@ export function createEndpoint(
 
   /** Undefined: no TLS server answers, and the request is to be sent again in the clear. */
   async function tryTls(path: string, request: PathRequest): Promise<HttpResponse | undefined> {
-    decided = true;
     try {
-      return await client.request({ ...request, url: new URL(path, secure), tries: 1 });
+      const response = await client.request({ ...request, url: new URL(path, secure), tries: 1 });
+      decided = true;
+      return response;
     } catch (error) {
       if (!isNoTlsServer(error)) throw error;
+      decided = true;
       base = plain;
       return undefined;
     }
+  }
+
+  async function first(path: string, request: PathRequest): Promise<HttpResponse | undefined> {
+    const trying = base === secure ? tryTls(path, request) : probe(path, request);
+    const settled = trying
+      .catch(() => {})
+      .then(() => {
+        if (deciding === settled) deciding = undefined;
+      });
+    deciding = settled;
+    return trying;
   }
 
   return {
@@ -74,8 +88,8 @@ export function createEndpoint(
       return base;
     },
     async request(path, request) {
+      if (deciding) await deciding;
       // Only what changes nothing can be sent twice without harm.
-      const first = base === secure ? tryTls : probe;
       const probed = decided || !isSafe(request) ? undefined : await first(path, request);
       return probed ?? (await client.request({ ...request, url: new URL(path, base) }));
     },
