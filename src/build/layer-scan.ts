@@ -22,6 +22,8 @@ export interface LayerScan {
   push(chunk: Uint8Array): void | Promise<void>;
   /** The blob is complete: the layer's section of an index, and its uncompressed size in bytes. */
   end(): Promise<{ section: Uint8Array; uncompressedSize: number }>;
+  /** Must be called in the end, whatever happened: whoever scanned can take another layer, or is stopped where this one failed. */
+  close(): Promise<void>;
 }
 
 /**
@@ -69,5 +71,6 @@ export function createLayerScan(job: LayerJob, createTarHash: (algorithm: string
       const section = encoder.finish({ ...layer, entries, spanDigests });
       return { section, uncompressedSize };
     },
+    async close() {},
   };
 }

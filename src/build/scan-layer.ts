@@ -57,6 +57,7 @@ export async function scanLayer(
     }
     throw error;
   } finally {
+    await scan.close();
     await blob.return();
   }
 }

@@ -55,7 +55,13 @@ function inThreads(size: number): ScanPool {
     open(job) {
       announceWasm();
       const worker = take();
-      return threadScan(worker, job, () => idle.push(worker));
+      return threadScan(worker, job, {
+        release: () => idle.push(worker),
+        async stop() {
+          all.delete(worker);
+          await worker.terminate();
+        },
+      });
     },
     async close() {
       await Promise.all([...all].map((worker) => worker.terminate()));
@@ -65,8 +71,12 @@ function inThreads(size: number): ScanPool {
 
 type Done = Awaited<ReturnType<LayerScan['end']>>;
 
-/** One layer in one thread. `release` is called when the thread can take another. */
-function threadScan(worker: Worker, job: LayerJob, release: () => void): LayerScan {
+/** One layer in one thread, which is then released for another, or stopped: it may be in the middle of this one. */
+function threadScan(
+  worker: Worker,
+  job: LayerJob,
+  thread: { release(): void; stop(): Promise<void> },
+): LayerScan {
   let waiting = 0;
   let failure: Error | undefined;
   let done: Done | undefined;
@@ -132,11 +142,14 @@ function threadScan(worker: Worker, job: LayerJob, release: () => void): LayerSc
       await sendPiece();
       post({ type: 'end' });
       await until(() => failure !== undefined || done !== undefined);
-      worker.off('message', onMessage);
-      worker.off('error', onError);
       if (failure) throw failure;
-      release();
       return done!;
+    },
+    async close() {
+      worker.off('message', onMessage);
+      if (!done) await thread.stop();
+      worker.off('error', onError);
+      if (done) thread.release();
     },
   };
 }

@@ -1,4 +1,4 @@
-// Worker thread: scans one layer after another. Decoding and the tar walk run here; the diffID's hash and the spans' digests, about a
+// Worker thread: scans one layer after another, until one fails. Decoding and the tar walk run here; the diffID's hash and the spans' digests, about a
 // third of the work, in a thread of its own beside it.
 import { MessageChannel, parentPort, receiveMessageOnPort, Worker } from 'node:worker_threads';
 import { packError } from '../sent-error.js';
@@ -18,8 +18,6 @@ new Worker(new URL('./hash-thread.js', import.meta.url), {
   resourceLimits: { maxYoungGenerationSizeMb: 2 },
 }).unref();
 
-/** Bytes of a layer that failed are still in the hash. */
-let unfinished = false;
 let scan: LayerScan | undefined;
 let work = Promise.resolve();
 
@@ -30,7 +28,6 @@ port.on('message', (message: ToScan) => {
 async function handle(message: ToScan): Promise<void> {
   switch (message.type) {
     case 'begin':
-      if (unfinished) finish();
       scan = createLayerScan(message.job, tarHash);
       break;
     case 'chunk':
@@ -68,18 +65,14 @@ function send(message: FromScan): void {
 function tarHash(algorithm: string): TarHash {
   if (algorithm !== 'sha256') return createTarHash(algorithm);
   let all: readonly string[] = [];
-  const mark = (kind: number, offset: number): void => {
-    unfinished = true;
-    writer.mark(kind, offset);
-  };
+  const mark = (kind: number, offset: number): void => writer.mark(kind, offset);
   return {
     update(bytes) {
-      unfinished = true;
       writer.write(bytes);
     },
     digest() {
-      const { tar, spans } = finish();
-      all = spans;
+      const tar = Buffer.from(writer.finish().subarray(0, 32)).toString('hex');
+      all = receiveMessageOnPort(spanDigests)!.message as readonly string[];
       return tar;
     },
     spans: {
@@ -95,11 +88,4 @@ function tarHash(algorithm: string): TarHash {
       all: () => all,
     },
   };
-}
-
-/** Ends the stream in the ring. */
-function finish(): { tar: string; spans: readonly string[] } {
-  const tar = Buffer.from(writer.finish().subarray(0, 32)).toString('hex');
-  unfinished = false;
-  return { tar, spans: receiveMessageOnPort(spanDigests)!.message as readonly string[] };
 }

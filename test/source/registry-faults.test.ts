@@ -276,6 +276,21 @@ for (const [name, fault, wanted, message, requests] of failures) {
   });
 }
 
+test('answers that are refused for their size give their connections back', async (t) => {
+  const big = noise(3 << 20);
+  const image = makeTestImage([big]);
+  const { registry, source } = await setUp(t);
+  addTestImage(registry, 'a/b', 'big', image);
+  registry.onRequest(
+    onBlob({ kind: 'headers', headers: { 'content-range': `bytes 1-${2 << 20}/${4 << 20}` } }, 20),
+  );
+  const range = { offset: 1, length: 2 << 20 };
+  for (let i = 0; i < 20; i++) {
+    await assert.rejects(collect(source.range(image.layers[0]!.descriptor, range)), code('REGISTRY', /says/));
+  }
+  assert.equal((await collect(source.range(image.layers[0]!.descriptor, range))).length, range.length);
+});
+
 test('a registry that comes back is waited for; Retry-After is honoured', async (t) => {
   const { registry, range } = await setUp(t);
   registry.onRequest((_, number) =>

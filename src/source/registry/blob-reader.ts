@@ -78,7 +78,11 @@ export function createBlobReader(
       yield* cut(response, { skip: position, length: end - position, descriptor });
     } else if (ranged && status === 206) {
       const given = parseContentRange(response.headers['content-range']);
-      const problem = rangeProblem(given, { first: position, last: end - 1, total: descriptor.size });
+      if (given?.total !== undefined && given.total !== descriptor.size) {
+        response.body.abort();
+        throw wrongSize(given.total, descriptor.size);
+      }
+      const problem = rangeProblem(given, { first: position, last: end - 1 });
       if (given === undefined || problem !== undefined) {
         response.body.abort();
         rangesIgnored(options, problem ?? 'its answer names no range');
@@ -130,14 +134,11 @@ function checkBounds(descriptor: Descriptor, start: number, end: number): void {
 /** What is wrong with a 206's range: it must begin where asked; it may end earlier, and the rest is then asked for. */
 function rangeProblem(
   given: ReturnType<typeof parseContentRange>,
-  asked: { first: number; last: number; total: number },
+  asked: { first: number; last: number },
 ): string | undefined {
   if (given === undefined) return 'its answer names no range';
   if (given.first !== asked.first || given.last > asked.last) {
     return `it sent bytes ${given.first}-${given.last} for ${asked.first}-${asked.last}`;
-  }
-  if (given.total !== undefined && given.total !== asked.total) {
-    throw wrongSize(given.total, asked.total);
   }
   return undefined;
 }
