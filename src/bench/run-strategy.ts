@@ -6,6 +6,7 @@ import { setImmediate } from 'node:timers/promises';
 import { openImage } from '../build/open-image.js';
 import type { OpenOptions } from '../build/options.js';
 import { now } from '../clock.js';
+import { inParallel } from '../in-parallel.js';
 import { fanOut } from '../observer.js';
 import type { ImageReader } from '../read/reader.js';
 import { createReceipt } from '../read/receipt.js';
@@ -68,10 +69,10 @@ async function readFiles(reader: ImageReader, strategy: string, scenario: Scenar
   const digests = new Array<string>(nodes.length);
   const began = now();
   let breath = began;
-  await inParallel(nodes.length, concurrency, async (i) => {
+  await inParallel(nodes, concurrency, async (node, i) => {
     signal?.throwIfAborted();
     const start = now();
-    const bytes = await reader.readAll(nodes[i]!, signal ? { signal } : {});
+    const bytes = await reader.readAll(node, signal ? { signal } : {});
     samples[i] = now() - start;
     digests[i] = createHash('sha256').update(bytes).digest('hex');
     observer.emit({
@@ -88,22 +89,4 @@ async function readFiles(reader: ImageReader, strategy: string, scenario: Scenar
     }
   });
   return { samples, digests, elapsedSeconds: (now() - began) / 1000 };
-}
-
-/** Runs `work` for 0 … count − 1, at most `width` at once; stops handing out work at the first failure and throws it. */
-async function inParallel(count: number, width: number, work: (i: number) => Promise<void>): Promise<void> {
-  let next = 0;
-  const lane = async () => {
-    while (next < count) {
-      const i = next++;
-      try {
-        await work(i);
-      } catch (error) {
-        next = count;
-        throw error;
-      }
-    }
-  };
-  const ended = await Promise.allSettled(Array.from({ length: Math.min(width, count) }, lane));
-  for (const result of ended) if (result.status === 'rejected') throw result.reason;
 }

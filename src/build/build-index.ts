@@ -1,11 +1,11 @@
 import { bufferSource } from '../format/buffer-source.js';
 import { encodeImage } from '../format/image-encoder.js';
 import { openLayerSection } from '../format/layer-section.js';
+import { inParallel } from '../in-parallel.js';
 import type { Observer } from '../observer.js';
 import type { Descriptor } from '../oci/descriptor.js';
 import type { ResolvedImage } from '../source/resolve-image.js';
 import type { ImageSource } from '../source/source.js';
-import { inParallel } from './in-parallel.js';
 import { mergeSections } from './merge-sections.js';
 import { scanLayer } from './scan-layer.js';
 import { createScanPool } from './scan-pool.js';

@@ -1,10 +1,12 @@
 import { now } from '../clock.js';
+import { isClipError } from '../errors.js';
 import type { ImageIndex } from '../format/image-index.js';
 import type { LayerInfo } from '../format/model.js';
+import type { Observer } from '../observer.js';
 import { openSource } from '../source/open.js';
 import { resolveImage } from '../source/resolve-image.js';
 import type { ImageSource } from '../source/source.js';
-import { buildIndex, type LayerOrigins } from './build-index.js';
+import { buildIndex, type LayerOrigins, type SectionStore } from './build-index.js';
 import { openIndexFile } from './open-index-file.js';
 import type { OpenOptions } from './options.js';
 import { openRegistrySections } from './registry-sections.js';
@@ -64,7 +66,7 @@ export async function buildIntoFile(source: ImageSource, options: BuildIntoFileO
   const { chunks, layers } = await buildIndex(source, image, {
     spacing,
     sourceHint: options.hint ?? name,
-    sections: options.index === 'build' ? withoutReuse(store) : store.sections,
+    sections: sectionsFor(options),
     ...(others && { elsewhere: others.get }),
     observer,
     ...cancel,
@@ -87,8 +89,32 @@ export async function buildIntoFile(source: ImageSource, options: BuildIntoFileO
 }
 
 /** `--index build` means anew: nothing that was stored is believed, but what is built is kept. */
-function withoutReuse({ sections }: IndexStore): IndexStore['sections'] {
-  return { ...sections, get: async () => undefined };
+function sectionsFor({ store, index, output, scanObserver }: BuildIntoFileOptions): IndexStore['sections'] {
+  const { get, put } = store.sections;
+  return {
+    get: index === 'build' ? async () => undefined : get,
+    // Where the index goes elsewhere, a store that takes nothing is no reason to go without it.
+    put: output === undefined ? put : tolerant(put, scanObserver),
+  };
+}
+
+function tolerant(put: SectionStore['put'], observer: Observer): SectionStore['put'] {
+  let told = false;
+  return async (...section) => {
+    try {
+      await put(...section);
+    } catch (error) {
+      if (!isClipError(error)) throw error;
+      if (told) return;
+      told = true;
+      observer.emit({
+        type: 'warning',
+        code: error.code,
+        message: `layers will be scanned again for the next index: ${error.message}`,
+        hint: 'free space or make the folder writable, or choose another with --cache-dir',
+      });
+    }
+  };
 }
 
 function summary(index: ImageIndex, manifestDigest: string, image: { name: string; platform: string }) {

@@ -1,3 +1,4 @@
+import { once } from '../once.js';
 import type { ImageSource } from '../source/source.js';
 
 export interface LazySource {
@@ -8,13 +9,12 @@ export interface LazySource {
 /** Opens at the first call; a warm read never calls. A failure is not remembered. */
 export function lazySource(open: () => Promise<ImageSource>): LazySource {
   let source: Promise<ImageSource> | undefined;
+  const opened = once(open);
   return {
     open() {
-      source ??= open().catch((error: unknown) => {
-        source = undefined;
-        throw error;
-      });
-      return source;
+      const opening = opened();
+      source = opening;
+      return opening;
     },
     async close() {
       await source?.then(

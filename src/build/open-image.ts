@@ -57,9 +57,11 @@ async function openNamedImage(target: string, options: OpenOptions): Promise<Ope
   const image = parseImage(target);
   const named = lazySource(() => openSource(image, sourceOptions(options)));
   let discard: LocalIndex['discard'];
+  let opening: ImageIndex | undefined;
   try {
     const found = await openStoredIndex(image, named.open, options);
     const { index, origin } = found;
+    opening = index;
     const isRemote = origin === 'registry';
     discard = isRemote ? undefined : found.discard;
     const indexPath = isRemote ? artifactName(image, found.artifact) : found.path;
@@ -73,6 +75,7 @@ async function openNamedImage(target: string, options: OpenOptions): Promise<Ope
     const ready = await opened({ index, indexPath, origin, source, discard }, options);
     return { ...ready, close: () => ready.close().finally(() => named.close()) };
   } catch (error) {
+    await opening?.close();
     await named.close();
     await discard?.();
     throw error;
@@ -95,8 +98,8 @@ async function openStoredIndex(
   try {
     return { ...found, index: await openIndexFile(found.path) };
   } catch (error) {
-    if (found.origin !== 'store' || options.index !== 'auto' || !isClipError(error, 'CORRUPT_INDEX'))
-      throw error;
+    const isKept = found.origin === 'store' || found.origin === 'mixed';
+    if (!isKept || options.index !== 'auto' || !isClipError(error, 'CORRUPT_INDEX')) throw error;
     options.observer.emit({
       type: 'warning',
       code: 'CORRUPT_INDEX',

@@ -1,3 +1,4 @@
+import { inParallel } from '../in-parallel.js';
 import type { Observer } from '../observer.js';
 import type { Descriptor } from '../oci/descriptor.js';
 import {
@@ -12,7 +13,6 @@ import { OCI_MANIFEST } from '../oci/media-types.js';
 import { digestOf } from '../reference/digest.js';
 import type { Publisher } from '../source/registry/publish.js';
 import type { ReadOptions } from '../source/source.js';
-import { inParallel } from './in-parallel.js';
 
 /** Layers whose sections are made known at the same time. */
 const PARALLEL = 4;

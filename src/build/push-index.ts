@@ -2,6 +2,7 @@ import { ClipError } from '../errors.js';
 import type { ByteSource } from '../format/image-index.js';
 import { readIndexParts, verifyIndexBlocks } from '../format/index-parts.js';
 import { openIndex } from '../format/open-index.js';
+import { inParallel } from '../in-parallel.js';
 import type { Descriptor } from '../oci/descriptor.js';
 import {
   EMPTY_CONFIG,
@@ -22,7 +23,6 @@ import { openPublisher, type Publisher } from '../source/registry/publish.js';
 import { openFileSource } from './byte-source.js';
 import { checkClaims } from './check-claims.js';
 import { findOrBuildLocalIndex } from './find-index.js';
-import { inParallel } from './in-parallel.js';
 import { isIndexTarget } from './index-target.js';
 import { lazySource } from './lazy-source.js';
 import type { OpenOptions } from './options.js';

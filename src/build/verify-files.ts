@@ -27,10 +27,13 @@ export async function checkFiles(
   async function flush(): Promise<void> {
     const nodes = batch.take().filter((node) => !absent.has(node.layer));
     try {
-      for await (const { bytes, last } of await reader.readFiles(nodes, cancel)) {
-        if (last) read.files++;
-        read.bytes += bytes.byteLength;
+      const together = { files: 0, bytes: 0 };
+      for await (const { bytes, zeros, last } of await reader.readFiles(nodes, cancel)) {
+        if (last) together.files++;
+        together.bytes += bytes.byteLength + zeros;
       }
+      read.files += together.files;
+      read.bytes += together.bytes;
     } catch {
       signal?.throwIfAborted();
       for (const node of nodes) await readAlone(node);
@@ -42,7 +45,9 @@ export async function checkFiles(
   async function readAlone(node: Node): Promise<void> {
     if (absent.has(node.layer)) return;
     try {
-      for await (const bytes of reader.read(node, cancel)) read.bytes += bytes.byteLength;
+      let size = 0;
+      for await (const bytes of reader.read(node, cancel)) size += bytes.byteLength;
+      read.bytes += size;
       read.files++;
     } catch (error) {
       const layer = reader.index.layers[node.layer]?.digest;

@@ -28,7 +28,7 @@ export type Parsed =
 
 const AFTER = `
 SIZE    bytes, or with K, M, G, T or KiB, MiB … (powers of 1024), kB, MB … (powers of 1000)
-TIME    seconds, or with ms, s, m
+TIME    seconds, or with ms, s, m, h
 Each flag can be set by a variable: --cache-dir by CLIP_CACHE_DIR. The flag wins.
 Status  0 done, 1 failed, 2 usage, 3 not found, 4 login, 5 network, 6 integrity, 7 bench gate, 130 interrupted
 

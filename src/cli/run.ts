@@ -66,7 +66,7 @@ async function runCommand(command: Command): Promise<number> {
 
   function report(error: unknown): void {
     failures.push(interrupts.status() ?? statusOf(error));
-    metrics?.error(isClipError(error) ? error.code : 'INTERNAL');
+    metrics?.error(isClipError(error) ? error.code : 'FAILED');
     progress.write(describeError(error, { stack: settings.logLevel === 'debug', style: errorStyle }));
   }
 

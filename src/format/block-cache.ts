@@ -37,8 +37,4 @@ export class BlockCache {
     this.#loading.set(key, loading);
     return loading;
   }
-
-  clear(): void {
-    this.#blocks.clear();
-  }
 }

@@ -9,7 +9,6 @@ export class HeadSource implements ByteSource {
   readonly #source: ByteSource;
   #head: Uint8Array = new Uint8Array(0);
   bytesRead = 0;
-  reads = 0;
 
   constructor(source: ByteSource) {
     this.#source = source;
@@ -37,7 +36,6 @@ export class HeadSource implements ByteSource {
   async #fetch(offset: number, length: number): Promise<Uint8Array> {
     const bytes = await this.#source.read(offset, length);
     this.bytesRead += bytes.length;
-    this.reads++;
     if (bytes.length !== length)
       throw corruptIndex('file', `it gave ${bytes.length} bytes instead of ${length}`);
     return bytes;

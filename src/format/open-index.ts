@@ -1,3 +1,4 @@
+import { once } from '../once.js';
 import { BlockCache } from './block-cache.js';
 import { corruptIndex } from './corrupt.js';
 import { sha256 } from './digest.js';
@@ -146,16 +147,4 @@ async function describe(image: ImageFacts, section: SectionReader): Promise<Imag
     throw corruptIndex(section.where, 'the manifest does not match its digest');
   }
   return { manifest, manifestDigest, manifestMediaType, config, platform, spacing };
-}
-
-/** Runs once; a failure is not kept. */
-function once<T>(make: () => Promise<T>): () => Promise<T> {
-  let made: Promise<T> | undefined;
-  return () => {
-    made ??= make().catch((error: unknown) => {
-      made = undefined;
-      throw error;
-    });
-    return made;
-  };
 }

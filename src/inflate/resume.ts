@@ -4,7 +4,7 @@ import { readPlainSpan } from './plain.js';
 
 /**
  * A span's bytes from `compressed`, the bytes [span.byte, span.end) of the blob. Exactly `span.length` bytes; their digest is the
- * caller's to check. Spans that share a zstd frame come cheaper together: see `decodeFrameGroup`.
+ * caller's to check. Spans that share a zstd frame come cheaper together, from `createLayerDecoder`.
  *
  * @throws ClipError CORRUPT_LAYER; for zstd also UNSUPPORTED and LIMIT.
  */

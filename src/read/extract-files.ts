@@ -74,8 +74,8 @@ export function createFileWriter({ placer, metadata, onFile }: FileWriterOptions
     if (extents) fs.ftruncateSync(file, size);
     metadata.apply(file, node.entry);
     open.delete(opened);
-    fs.closeSync(file);
     try {
+      fs.closeSync(file);
       placing.land();
     } catch (error) {
       placing.abandon();

@@ -95,7 +95,8 @@ async function fetchBlob(
   signal: AbortSignal,
 ): Promise<string> {
   const digest = createHash('sha256');
-  const file = await open(path, 'wx', 0o600);
+  // Made anew: what a transfer that failed has left is written over.
+  const file = await open(path, 'w', 0o600);
   try {
     for await (const chunk of wholeBlob(context, info, signal)) {
       digest.update(chunk);

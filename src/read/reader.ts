@@ -6,6 +6,7 @@ import { escapeName } from '../escape.js';
 import type { ImageIndex } from '../format/image-index.js';
 import type { Span } from '../format/model.js';
 import type { Observer } from '../observer.js';
+import { once } from '../once.js';
 import type { ImageSource } from '../source/source.js';
 import type { Node } from '../tree/node.js';
 import type { ReadContext } from './context.js';
@@ -253,16 +254,4 @@ async function* readNaively(
 
 function printable(node: Node): string {
   return `/${escapeName(node.path)}`;
-}
-
-/** Shares one promise; a failure is not remembered. */
-function once<T>(open: () => Promise<T>): () => Promise<T> {
-  let opened: Promise<T> | undefined;
-  return () => {
-    opened ??= open().catch((error: unknown) => {
-      opened = undefined;
-      throw error;
-    });
-    return opened;
-  };
 }

@@ -1,6 +1,7 @@
 // A layer that was indexed with another image is not scanned again: in one repository, or with the base image that is named.
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
+import { readFileSync, writeFileSync } from 'node:fs';
 import test from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { buildImageIndex } from '../../src/build/build-image-index.js';
@@ -69,6 +70,12 @@ for (const referrers of [undefined, 'none'] as const) {
     assert.equal(built.identity, alone.identity);
     const seen = await other.cat(derived.image, '/opt/app');
     assert.deepEqual([seen.text, seen.origin], ['demo/app\n', 'mixed']);
+    // One that is damaged is made again.
+    const mixed = readFileSync(seen.indexPath);
+    mixed[100]! ^= 1;
+    writeFileSync(seen.indexPath, mixed);
+    const again = await other.cat(derived.image, '/opt/app');
+    assert.deepEqual([again.text, again.identity], ['demo/app\n', built.identity]);
     const own = await other.cat(derived.image, FILE, { index: 'build' });
     assert.deepEqual([own.text, own.origin, own.scans], ['12.15\n', 'built', 4]);
   });

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readdirSync, readlinkSync } from 'node:fs';
 import { test } from 'node:test';
 import { buildImageIndex, createImageFs, createReceipt, openImage } from '../../src/index.js';
 import { bundled, tempDir } from '../support/run-clip.js';
@@ -21,6 +22,22 @@ test('an index that was built is found by its image, and its file opens as well'
     assert.equal(receipt.toJSON().scan.inflates, 0);
     await image.close();
   }
+});
+
+test('an image that cannot be opened leaves no file open', async (t) => {
+  if (process.platform !== 'linux') return t.skip('looks into /proc');
+  const options = { cacheDir: await tempDir(t) };
+  await buildImageIndex(bundled, options);
+  const openIndexes = () =>
+    readdirSync('/proc/self/fd').filter((fd) => {
+      try {
+        return readlinkSync(`/proc/self/fd/${fd}`).endsWith('.clip');
+      } catch {
+        return false;
+      }
+    });
+  await assert.rejects(openImage(bundled, { ...options, remoteCache: 'gopher://cache' }), { code: 'USAGE' });
+  assert.deepEqual(openIndexes(), []);
 });
 
 test('--index local builds nothing, a digest pins', async (t) => {

@@ -138,6 +138,29 @@ test('a blob that is damaged at its place: the layer and just the files in the d
   assert.equal(files, 3);
 });
 
+test('what was read before a damaged file is counted once', async (t) => {
+  const dir = await tempDir(t);
+  const layout = join(dir, 'layout');
+  writeLayout(layout, [
+    tar(
+      member({ name: 'a' }, 'twelve bytes'),
+      member({ name: 'b', magic: MAGIC.gnu }, BIG),
+      member({ name: 'z' }, 'end'),
+    ),
+  ]);
+  const index = join(dir, 'image.clip');
+  const built = await clip(['index', `oci:${layout}`, '-o', index, '--spacing', '128K'], { cacheDir: dir });
+  assert.equal(built.status, 0, built.stderr);
+  const blob = readdirSync(join(layout, 'blobs/sha256'))
+    .map((name) => join(layout, 'blobs/sha256', name))
+    .sort((a, b) => readFileSync(b).length - readFileSync(a).length)[0]!;
+  const bytes = readFileSync(blob);
+  bytes[bytes.length >> 1]! ^= 0x10;
+  writeFileSync(blob, bytes);
+  const { files, bytes: read } = JSON.parse((await verify({ dir, index })).stdout.toString());
+  assert.deepEqual({ files, read }, { files: 2, read: 'twelve bytesend'.length });
+});
+
 test('a blob that is gone is told, and the rest is looked at', async (t) => {
   const at = await world(t);
   const index = await openIndex(bufferSource(readFileSync(at.index)));

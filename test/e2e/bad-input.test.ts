@@ -135,6 +135,15 @@ describe('names that lead to nothing', () => {
     }
   });
 
+  test('an index that goes to a file needs no cache folder that can be written', async () => {
+    const output = join(work, 'alone.clip');
+    const args = ['index', bundled, '-o', output, '--cache-dir', '/proc/none'];
+    const run = await clip(args, { cacheDir: join(work, 'names'), timeout: 60_000 });
+    assert.equal(run.status, 0, run.stderr);
+    assert.equal(run.stderr.match(/warning: layers will be scanned again/g)?.length, 1, run.stderr);
+    assert.deepEqual(readFileSync(output), readFileSync(index));
+  });
+
   test('the receipt is the last line after a failure too, and counts no read', async () => {
     for (const [path, status] of [
       ['/none', 3],

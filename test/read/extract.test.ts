@@ -329,6 +329,22 @@ test('an abort leaves what stood there and no half-written file', async () => {
   assert.equal(fs.readFileSync(join(out, 'f'), 'utf8'), 'old');
 });
 
+test('a file whose last bytes the disk refuses at its close is not put in place, nor left under another name', async (t) => {
+  const out = temporary();
+  const { closeSync } = fs;
+  t.after(() => {
+    fs.closeSync = closeSync;
+  });
+  fs.closeSync = (fd) => {
+    const isFile = fs.fstatSync(fd).isFile();
+    closeSync(fd);
+    if (isFile) throw Object.assign(new Error('quota'), { code: 'EDQUOT' });
+  };
+  await rejects(run([file('f', 'content')], out), 'NO_SPACE');
+  fs.closeSync = closeSync;
+  assert.deepEqual(fs.readdirSync(out), []);
+});
+
 test('a file whose data ends early is an error and is not put in place', async () => {
   const out = temporary();
   await rejects(run([file('f', 'short', { size: 100 })], out), 'CORRUPT_LAYER');

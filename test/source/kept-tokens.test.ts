@@ -52,6 +52,14 @@ async function setUp(t: TestContext, life?: number) {
   return { registry, open, read, folder: join(runtime, 'clip-tokens') };
 }
 
+test('where the runtime folder is none, nothing is kept and nothing fails', async (t) => {
+  const file = join(await tempDir(t), 'file');
+  fs.writeFileSync(file, '');
+  const keeper = createTokenKeeper({ XDG_RUNTIME_DIR: file });
+  keeper.keep(USE, { value: 'token', expires: Date.now() + 60_000 });
+  assert.equal(keeper.recall(USE), undefined);
+});
+
 const FRESH = ['manifest 401', 'token 200', 'manifest 200'];
 
 test('a process that starts again asks for no new token; without the flag none is kept or used', async (t) => {

@@ -1,7 +1,6 @@
 /** The few looks that clip uses; without colours every one is the text itself, and chalk is not loaded. */
 export interface Style {
   bold(text: string): string;
-  dim(text: string): string;
   red(text: string): string;
   yellow(text: string): string;
   green(text: string): string;
@@ -13,7 +12,6 @@ const same = (text: string): string => text;
 
 export const PLAIN: Style = {
   bold: same,
-  dim: same,
   red: same,
   yellow: same,
   green: same,

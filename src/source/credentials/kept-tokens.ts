@@ -62,10 +62,19 @@ export function createTokenKeeper(environment: Readonly<Record<string, string | 
         fs.writeFileSync(temporary, JSON.stringify({ value, expires }), { flag: 'wx', mode: 0o600 });
         fs.renameSync(temporary, place(use));
       } catch {
-        fs.rmSync(temporary, { force: true });
+        tryRemove(temporary);
       }
     },
   };
+}
+
+/** A token that is not kept is fetched again. */
+function tryRemove(path: string): void {
+  try {
+    fs.rmSync(path, { force: true });
+  } catch {
+    // `force` is about what is not there, not about a folder that nobody may enter.
+  }
 }
 
 /** Where there is no session, as in most containers, a folder that only this user can enter. */

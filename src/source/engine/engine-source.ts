@@ -42,13 +42,15 @@ export async function openEngineImage(reference: string, options: EngineOptions)
   const known = findSpooled(place, keyOf(id));
   if (known !== undefined) return await openCopy(known, { name, id });
   const path = await spoolStream(api.export(id, read), place, { ...read, what: name });
+  let copy: ImageSource | undefined;
   try {
     // An export that fails ends like one that does not: only what can be opened is kept under the image's id.
-    const copy = await openCopy(path, { name, id });
+    copy = await openCopy(path, { name, id });
     await copy.manifest(undefined, read);
     rememberSpooled(place, keyOf(id), path);
     return copy;
   } catch (error) {
+    await copy?.close();
     rmSync(path, { force: true });
     throw error;
   }
