@@ -57,6 +57,16 @@ test('naive: 50 reads are 50 inflates of one fetched blob, and nothing is left b
   assert.deepEqual(readdirSync(folder), []);
 });
 
+test('naive: a transfer that broke is begun anew by the next read', async (t) => {
+  const image = fakeImage([{ files }]);
+  const { reader } = reading(image, { strategy: 'naive' });
+  t.after(() => reader.close());
+  image.source.failAfter = 1;
+  await assert.rejects(reader.readAll(await image.node('f0')), { code: 'NETWORK' });
+  image.source.failAfter = undefined;
+  assert.ok((await reader.readAll(await image.node('f0'))).equals(files.f0!));
+});
+
 test('layer: a new process finds the layer on disk', async (t) => {
   const cacheDir = temporaryFolder(t);
   const image = fakeImage([{ files }]);
