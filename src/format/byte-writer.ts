@@ -1,5 +1,5 @@
 import type { ByteString } from '../bytes.js';
-import { check } from './corrupt.js';
+import { misuse } from './corrupt.js';
 
 /** A growing buffer with the primitive types of docs/format.md. */
 export class ByteWriter {
@@ -42,7 +42,7 @@ export class ByteWriter {
 
   /** Unsigned LEB128 of 0 to 2^53−1. */
   varint(value: number): void {
-    check(Number.isSafeInteger(value) && value >= 0, `${value} is no size`);
+    if (!(Number.isSafeInteger(value) && value >= 0)) throw misuse(`${value} is no size`);
     this.#reserve(8);
     while (value > 0x7fff_ffff) {
       this.#buffer[this.length++] = (value % 128) | 0x80;
@@ -60,7 +60,7 @@ export class ByteWriter {
    * which a double does not hold exactly.
    */
   svarint(value: number): void {
-    check(Number.isSafeInteger(value), `${value} is no safe integer`);
+    if (!Number.isSafeInteger(value)) throw misuse(`${value} is no safe integer`);
     const sign = value < 0 ? 1 : 0;
     const magnitude = Math.abs(value);
     if (magnitude < 64) {

@@ -23,6 +23,11 @@ export function beyondLimit(what: string): ClipError {
 }
 
 /** The caller of an encoder broke its contract: a bug in clip, not a fault of the image. */
+export function misuse(what: string): RangeError {
+  return new RangeError(`index encoder: ${what}`);
+}
+
+/** Where something is encoded millions of times, `misuse` saves making the words for it. */
 export function check(condition: boolean, what: string): asserts condition {
-  if (!condition) throw new RangeError(`index encoder: ${what}`);
+  if (!condition) throw misuse(what);
 }

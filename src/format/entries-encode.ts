@@ -3,7 +3,7 @@ import { comparePaths, type Entry } from '../tree/entry.js';
 import { encodeBlock, encodeBytes } from './block-encoder.js';
 import { ByteWriter } from './byte-writer.js';
 import { ChoiceWriter } from './choices.js';
-import { beyondLimit, check } from './corrupt.js';
+import { beyondLimit, misuse } from './corrupt.js';
 import { blocksToNext, ENTRY_TYPES, type Place, TAR_BLOCK } from './entry-columns.js';
 import { type EntryPlaces, ExtrasWriter } from './extras-encode.js';
 import {
@@ -102,26 +102,32 @@ function checkEntry(entry: Entry, before: Entry | undefined, uncompressedSize: n
   if (entry.link.length > MAX_PATH) throw beyondLimit(`a link target has ${entry.link.length} bytes`);
   const owner = Math.max(entry.uname.length, entry.gname.length);
   if (owner > MAX_OWNER_NAME) throw beyondLimit(`a user or group name has ${owner} bytes`);
-  check(isCleanPath(entry.path), `path ${escapeName(entry.path)} is not clean`);
-  check(ENTRY_TYPES.includes(entry.type), `type ${entry.type}`);
-  check(Number.isInteger(entry.mode) && entry.mode >= 0 && entry.mode <= 0o7777, `mode ${entry.mode}`);
-  check(entry.mtimeNanos >= 0 && entry.mtimeNanos < 1e9, `nanoseconds ${entry.mtimeNanos}`);
-  check(entry.type === 'file' || (entry.size === 0 && !entry.extents), `${entry.type} with data`);
-  check(isLink(entry) || entry.link === '', `${entry.type} with a link target`);
-  for (const number of [entry.devMajor, entry.devMinor]) {
-    check(Number.isInteger(number) && number >= 0 && number <= MAX_DEVICE, `device number ${number}`);
+  const wrong = wrongIn(entry, before, uncompressedSize);
+  if (wrong !== undefined) throw misuse(`${wrong}: /${escapeName(entry.path)}`);
+}
+
+function wrongIn(entry: Entry, before: Entry | undefined, uncompressedSize: number): string | undefined {
+  const { type, mode, mtimeNanos, size, link, devMajor, devMinor, extents, position } = entry;
+  if (!isCleanPath(entry.path)) return 'a path is not clean';
+  if (!ENTRY_TYPES.includes(type)) return 'unknown type';
+  if (!(Number.isInteger(mode) && mode >= 0 && mode <= 0o7777)) return 'mode';
+  if (!(mtimeNanos >= 0 && mtimeNanos < 1e9)) return 'nanoseconds';
+  if (type !== 'file' && (size !== 0 || extents)) return 'data of what is no file';
+  if (!isLink(entry) && link !== '') return 'target of what is no link';
+  if (!isDeviceNumber(devMajor) || !isDeviceNumber(devMinor)) return 'device number';
+  const data = type === 'file' && !extents ? size : 0;
+  const isInside = (end: number) => end <= uncompressedSize;
+  if (!isInside(position + data)) return "data beyond the layer's end";
+  for (const extent of extents ?? []) {
+    if (!isInside(extent.offset + extent.length)) return "an extent beyond the layer's end";
   }
-  const data = entry.type === 'file' && !entry.extents ? entry.size : 0;
-  check(entry.position + data <= uncompressedSize, `entry at ${entry.position} beyond the layer's end`);
-  for (const extent of entry.extents ?? []) {
-    check(
-      extent.offset + extent.length <= uncompressedSize,
-      `extent at ${extent.offset} beyond the layer's end`,
-    );
-  }
-  if (!before) return;
+  if (!before) return undefined;
   const order = comparePaths(before.path, entry.path);
-  check(order < 0 || (order === 0 && before.position < entry.position), 'entries are not sorted');
+  return order < 0 || (order === 0 && before.position < position) ? undefined : 'entries are not sorted';
+}
+
+function isDeviceNumber(number: number): boolean {
+  return Number.isInteger(number) && number >= 0 && number <= MAX_DEVICE;
 }
 
 function isLink(entry: Entry): boolean {
@@ -206,7 +212,8 @@ function writePlaces(out: ByteWriter, entries: readonly Entry[]): void {
   const odd: { place: number; bytes: number }[] = [];
   order.forEach((row, place) => {
     const { position, size, extents } = entries[row]!;
-    check(place === 0 || entries[order[place - 1]!]!.position < position, `two entries at ${position}`);
+    if (place > 0 && entries[order[place - 1]!]!.position >= position)
+      throw misuse(`two entries at ${position}`);
     const here = Math.floor(position / TAR_BLOCK);
     out.svarint(here - block);
     block = here + blocksToNext(extents ? 0 : size);

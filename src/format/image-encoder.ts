@@ -1,7 +1,7 @@
 import type { EntryRef, MergedNode } from '../tree/merged-node.js';
 import { encodeBytes } from './block-encoder.js';
 import { ByteWriter } from './byte-writer.js';
-import { check } from './corrupt.js';
+import { check, misuse } from './corrupt.js';
 import { sha256 } from './digest.js';
 import { encodeFileHead, type SectionRecord } from './file-head.js';
 import { writeImageFacts } from './image-info.js';
@@ -61,10 +61,8 @@ export function encodeImage(parts: ImageParts): Uint8Array[] {
   const ofSection = sections.map(({ bytes, head }) => createEntryPaths(bytes, head));
   const entryFacts: EntryFacts = ({ layer, entry }: EntryRef) => {
     const facts = layers[layer]?.facts;
-    check(
-      facts !== undefined && entry >= 0 && entry < facts.entryCount,
-      `no entry ${entry} in layer ${layer}`,
-    );
+    if (!(facts && entry >= 0 && entry < facts.entryCount))
+      throw misuse(`no entry ${entry} in layer ${layer}`);
     return ofSection[numbers.get(facts.digest)! - 1]!(entry);
   };
   const { streams, nodeCount } = encodeMerge(parts.nodes, entryFacts);
