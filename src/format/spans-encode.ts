@@ -1,7 +1,7 @@
 import { encodeBlock } from './block-encoder.js';
 import { ByteWriter } from './byte-writer.js';
 import { beyondLimit, check } from './corrupt.js';
-import { MAX_SPANS } from './limits.js';
+import { MAX_BLOCK_ITEMS, MAX_SPANS } from './limits.js';
 import type { Span, SpanContext } from './model.js';
 import { type EncodedBlock, type EncodedStream, STREAM } from './section.js';
 import { SPANS_PER_BLOCK, START_KINDS } from './span-kinds.js';
@@ -54,7 +54,9 @@ export class SpanTableWriter {
       this.#record.clear();
       writeContext(this.#record, context);
       recordLength = this.#record.length;
-      newBlock = this.#pending.length > 0 && this.#pending.length + recordLength > WINDOW_TARGET;
+      // Windows of zeros are records of three bytes.
+      const isFull = this.#pendingRecords === MAX_BLOCK_ITEMS;
+      newBlock = this.#pending.length > 0 && (isFull || this.#pending.length + recordLength > WINDOW_TARGET);
       if (newBlock) this.#flushWindows();
       this.#pending.bytes(this.#record.view());
       this.#pendingRecords++;
