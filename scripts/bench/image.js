@@ -69,11 +69,11 @@ async function serve(layout) {
 function blobsOf(layout) {
   const folder = join(layout, 'blobs/sha256');
   const files = readdirSync(folder).map((hex) => join(folder, hex));
-  return files
-    .filter((file) =>
-      readFileSync(file)
-        .subarray(0, 2)
-        .equals(Buffer.from([0x1f, 0x8b])),
-    )
-    .sort((a, b) => statSync(b).size - statSync(a).size);
+  const gzip = files.filter((file) =>
+    readFileSync(file)
+      .subarray(0, 2)
+      .equals(Buffer.from([0x1f, 0x8b])),
+  );
+  if (gzip.length === 0) throw new Error('the image has no gzip layers, which is what the others decode');
+  return gzip.sort((a, b) => statSync(b).size - statSync(a).size);
 }

@@ -1,5 +1,6 @@
 import { bufferSource } from '../format/buffer-source.js';
 import { encodeImage } from '../format/image-encoder.js';
+import { requireTexts } from '../format/image-info.js';
 import { openLayerSection } from '../format/layer-section.js';
 import { inParallel } from '../in-parallel.js';
 import type { Observer } from '../observer.js';
@@ -54,6 +55,7 @@ export async function buildIndex(
   options: BuildOptions,
 ): Promise<IndexChunks> {
   const { spacing, sourceHint } = options;
+  requireTexts(image);
   const { sections, origins } = await layerSections(source, image, options);
   const layers = image.layers.map(({ digest, mediaType }) => ({ section: sections.get(digest)!, mediaType }));
   const chunks = encodeImage({

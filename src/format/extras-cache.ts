@@ -25,6 +25,8 @@ export class ExtrasCache {
   }
 
   put(key: string, extras: Extras): void {
+    // Two that decoded them at the same time.
+    if (this.#held.has(key)) return;
     const bytes = extraBytes(extras);
     for (const [oldest, { bytes: freed }] of this.#held) {
       if (this.#bytes + bytes <= CAPACITY) break;

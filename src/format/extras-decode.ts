@@ -10,8 +10,9 @@ export function decodeXattrs(record: Uint8Array, where: string): Entry['xattrs']
   for (let i = 0; i < count; i++) lengths.push([reader.varint(), reader.varint()]);
   const xattrs = lengths.map(([name, value]) => [reader.byteString(name), reader.byteString(value)] as const);
   reader.done();
-  for (let i = 1; i < count; i++) {
-    if (xattrs[i - 1]![0] >= xattrs[i]![0]) reader.fail('attributes are not in order');
+  for (const [i, [name]] of xattrs.entries()) {
+    if (name === '' || name.includes('\0')) reader.fail('an attribute without a name');
+    if (i > 0 && xattrs[i - 1]![0] >= name) reader.fail('attributes are not in order');
   }
   return xattrs;
 }

@@ -35,6 +35,7 @@ export class ExtrasWriter {
     record.clear();
     record.varint(xattrs.length);
     xattrs.forEach(([name, value], i) => {
+      check(name !== '' && !name.includes('\0'), 'an extended attribute without a name');
       check(i === 0 || xattrs[i - 1]![0] < name, 'extended attributes are not sorted');
       record.varint(name.length);
       record.varint(value.length);

@@ -1,7 +1,7 @@
 import { byteStringToText, textToByteString } from '../bytes.js';
 import { ByteReader } from './byte-reader.js';
 import type { ByteWriter } from './byte-writer.js';
-import { check } from './corrupt.js';
+import { beyondLimit, check } from './corrupt.js';
 import { readDigest, writeDigest } from './digest.js';
 import {
   FORMAT_MINOR,
@@ -29,6 +29,7 @@ export interface ImageFacts {
 }
 
 export function writeImageFacts(out: ByteWriter, facts: ImageFacts): void {
+  requireTexts(facts);
   writeDigest(out, facts.manifestDigest);
   writeText(out, facts.manifestMediaType);
   out.varint(facts.manifestSize);
@@ -83,10 +84,20 @@ export function readImageFacts(bytes: Uint8Array, minor: number, where: string):
   };
 }
 
+/** Before any layer is scanned for them. Throws LIMIT where the format cannot carry what an image says of itself. */
+export function requireTexts(of: {
+  manifestMediaType: string;
+  platform: string;
+  layers: readonly { mediaType: string }[];
+}): void {
+  for (const text of [of.manifestMediaType, of.platform, ...of.layers.map((layer) => layer.mediaType)]) {
+    const { length } = textToByteString(text);
+    if (length > MAX_TEXT) throw beyondLimit(`a media type or platform has ${length} bytes`);
+  }
+}
+
 function writeText(out: ByteWriter, text: string): void {
-  const bytes = textToByteString(text);
-  check(bytes.length <= MAX_TEXT, `text of ${bytes.length} bytes`);
-  out.prefixed(bytes);
+  out.prefixed(textToByteString(text));
 }
 
 function readText(reader: ByteReader, what: string): string {

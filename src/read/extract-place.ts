@@ -73,7 +73,13 @@ export function createPlacer(root: Buffer): Placer {
     if (path === '') return false;
     const made = known.get(path);
     if (made !== undefined) return made;
-    directory(parentOf(path));
+    const parents: ByteString[] = [];
+    for (let at = parentOf(path); at !== '' && !known.has(at); at = parentOf(at)) parents.push(at);
+    for (const parent of parents.reverse()) makeKnown(parent, 0o777);
+    return makeKnown(path, mode);
+  }
+
+  function makeKnown(path: ByteString, mode: number): boolean {
     const now = makeDirectory(locate(path), mode);
     known.set(detached(path), now);
     knownBytes += path.length + KNOWN_EACH;

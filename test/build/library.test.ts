@@ -1,8 +1,12 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readlinkSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { buildImageIndex, createImageFs, createReceipt, openImage } from '../../src/index.js';
+import { digestOf } from '../../src/reference/digest.js';
+import { writePackedLayout } from '../support/layout-builder.js';
 import { bundled, tempDir } from '../support/run-clip.js';
+import { member, tar } from '../support/tar-builder.js';
 
 test('the library opens an image with one call and reads it as a file system', async (t) => {
   const image = await openImage(bundled, { cacheDir: await tempDir(t) });
@@ -22,6 +26,18 @@ test('an index that was built is found by its image, and its file opens as well'
     assert.equal(receipt.toJSON().scan.inflates, 0);
     await image.close();
   }
+});
+
+test('a media type that no index can carry is refused before any layer is scanned', async (t) => {
+  const dir = await tempDir(t);
+  const layout = join(dir, 'layout');
+  const plain = tar(member({ name: 'a' }, 'text'));
+  const mediaType = `application/vnd.oci.image.layer.v1.tar; ${'x'.repeat(300)}`;
+  writePackedLayout(layout, [{ blob: plain, diffId: digestOf(plain), mediaType }]);
+  const receipt = createReceipt();
+  const options = { cacheDir: dir, scanObserver: receipt.scan };
+  await assert.rejects(buildImageIndex(`oci:${layout}`, options), { code: 'LIMIT' });
+  assert.equal(receipt.toJSON().scan.inflates, 0);
 });
 
 test('an image that cannot be opened leaves no file open', async (t) => {

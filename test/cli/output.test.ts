@@ -152,6 +152,26 @@ test('the cache lives in the XDG cache home, which has to be absolute', () => {
   assert.match(defaultCacheDir({}), /^\/tmp\/clip-cache-/);
 });
 
+test('what an image says of itself reaches no terminal as it is', async () => {
+  const evil = 'a\x9b31m\u202e';
+  const index = {
+    layers: [{ encoding: 'gzip', mediaType: evil }],
+    sourceHint: evil,
+    describe: async () => ({
+      manifest: Buffer.from('{}'),
+      manifestMediaType: evil,
+      platform: evil,
+      config: Buffer.from(JSON.stringify({ created: evil })),
+    }),
+  };
+  const image = { index } as unknown as Parameters<typeof infoToJson>[1];
+  const info = await infoToJson('x', image, new AbortController().signal);
+  const { source, mediaType, platform, created } = info.image;
+  for (const text of [source, mediaType, platform, created, info.layers[0]!.mediaType]) {
+    assert.equal(text, 'a\\xc2\\x9b31m\\xe2\\x80\\xae');
+  }
+});
+
 test('counting the frames of a layer hears Ctrl-C', async () => {
   const span = { offset: 0, length: 10, skip: 0 };
   const index = {

@@ -5,7 +5,9 @@ import fc from 'fast-check';
 import type { ByteString } from '../../src/bytes.js';
 import { isClipError } from '../../src/errors.js';
 import { bufferSource } from '../../src/format/buffer-source.js';
+import { ByteWriter } from '../../src/format/byte-writer.js';
 import { ExtrasCache } from '../../src/format/extras-cache.js';
+import { decodeXattrs } from '../../src/format/extras-decode.js';
 import { encodeImage } from '../../src/format/image-encoder.js';
 import { createLayerEncoder } from '../../src/format/layer-encoder.js';
 import { openLayerSection } from '../../src/format/layer-section.js';
@@ -213,6 +215,52 @@ test('decoded attributes and extents are kept within a bound, those used last', 
   cache.put('all', heavy(150_000_000));
   assert.ok(cache.get('all'));
   assert.equal(cache.get('127'), undefined);
+});
+
+test('what is decoded twice at the same time is counted once', () => {
+  const cache = new ExtrasCache();
+  const extras = (bytes: number) => ({
+    xattrs: [['user.a', 'v'.repeat(bytes)]] as unknown as Entry['xattrs'],
+  });
+  for (let i = 0; i < 200; i++) cache.put('same', extras(1_000_000));
+  for (let i = 0; i < 90; i++) cache.put(`${i}`, extras(1_000_000));
+  assert.ok(Array.from({ length: 90 }, (_, i) => cache.get(`${i}`)).every(Boolean));
+});
+
+test('a layer may have any number of small windows', async () => {
+  const encoder = createLayerEncoder({ spacing: SPACING });
+  const digest = '1'.repeat(64);
+  const count = 9000;
+  for (let index = 0; index < count; index++) {
+    const at = index * 1000;
+    encoder.span(
+      { index, offset: at, length: 1000, byte: at, bit: 0, end: at + 1000, kind: 'block', skip: 0, digest },
+      { window: new Uint8Array(index === 0 ? 0 : 1), header: undefined },
+    );
+  }
+  const size = count * 1000;
+  const about = { digest: `sha256:${digest}`, diffId: `sha256:${digest}`, size, uncompressedSize: size };
+  const section = encoder.finish({ ...about, encoding: 'gzip', entries: [] });
+  const opened = await openLayerSection(bufferSource(section));
+  const spans = await opened.spans(0, size);
+  assert.equal(spans.length, count);
+  assert.equal((await opened.spanContext(spans[count - 1]!)).window.length, 1);
+});
+
+test('an attribute has a name, without a NUL', () => {
+  const record = (name: string) => {
+    const out = new ByteWriter();
+    for (const number of [1, name.length, 1]) out.varint(number);
+    out.byteString(`${name}v` as ByteString);
+    return out.copy();
+  };
+  assert.deepEqual(decodeXattrs(record('user.a'), 'test'), [['user.a', 'v']]);
+  for (const name of ['', 'user.a\0b']) {
+    assert.throws(
+      () => decodeXattrs(record(name), 'test'),
+      (error) => isClipError(error, 'CORRUPT_INDEX'),
+    );
+  }
 });
 
 test('names of one inode share its attributes and extents, decoded once', async () => {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -296,6 +297,15 @@ test('paths that no clean tree holds are refused', async () => {
       path,
     );
   }
+});
+
+test('a path of thousands of directories is an error of the file system, which has no such paths', async (t) => {
+  const out = temporary();
+  // Node's own rmSync recurses for each.
+  t.after(() => execFileSync('rm', ['-rf', out]));
+  await rejects(run([file(`${'d/'.repeat(4000)}f`, 'x')], out), 'IO');
+  await run([file(`${'d/'.repeat(1000)}f`, 'x')], out);
+  assert.equal(fs.readFileSync(join(out, `${'d/'.repeat(1000)}f`), 'utf8'), 'x');
 });
 
 test('a directory that is not empty is not thrown away for a file', async () => {

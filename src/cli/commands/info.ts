@@ -16,8 +16,9 @@ export async function run(context: Context, { args, flags }: Input<typeof INFO_F
 async function platforms(context: Context, target: string, json: boolean): Promise<void> {
   const { listImagePlatforms } = await import('../../build/list-image-platforms.js');
   const { source, platforms: found } = await listImagePlatforms(target, context.openOptions);
-  const document = { schema: 1, target, image: { source }, platforms: found };
-  const text = found.map((name) => `${escapeText(name)}\n`).join('');
+  const names = found.map(escapeText);
+  const document = { schema: 1, target, image: { source }, platforms: names };
+  const text = names.map((name) => `${name}\n`).join('');
   await context.stdout.print(json ? `${JSON.stringify(document, null, 2)}\n` : text);
 }
 

@@ -1,11 +1,12 @@
 import type { OpenedImage } from '../../build/opened-image.js';
+import { escapeText } from '../../escape.js';
 import type { ImageIndex } from '../../format/image-index.js';
 import type { Span } from '../../format/model.js';
 import { parseJsonObject } from '../../oci/json.js';
 import { SPANS_AT_ONCE } from '../../read/plan.js';
 import { inTurns } from '../../read/turns.js';
 
-/** What `clip info --json` prints; the fields are documented in docs/cli.md. Sizes are bytes. */
+/** What `clip info --json` prints; the fields are documented in docs/cli.md. Sizes are bytes. Foreign text is made safe to print. */
 export interface InfoJson {
   schema: 1;
   target: string;
@@ -53,10 +54,10 @@ export async function infoToJson(target: string, image: OpenedImage, signal: Abo
     schema: 1,
     target,
     image: {
-      source: index.sourceHint ?? null,
+      source: index.sourceHint === undefined ? null : escapeText(index.sourceHint),
       manifestDigest: description.manifestDigest,
-      mediaType: description.manifestMediaType,
-      platform: description.platform,
+      mediaType: escapeText(description.manifestMediaType),
+      platform: escapeText(description.platform),
       created: createdOf(description.config),
       compressedSize,
       uncompressedSize: index.layers.reduce((sum, layer) => sum + layer.uncompressedSize, 0),
@@ -87,7 +88,7 @@ async function layerToJson(index: ImageIndex, number: number, signal: AbortSigna
   const layer = index.layers[number]!;
   return {
     digest: layer.digest,
-    mediaType: layer.mediaType,
+    mediaType: escapeText(layer.mediaType),
     encoding: layer.encoding,
     size: layer.size,
     uncompressedSize: layer.uncompressedSize,
@@ -121,7 +122,7 @@ async function* spanBatches(index: ImageIndex, layer: number): AsyncGenerator<Sp
 function createdOf(config: Uint8Array): string | null {
   try {
     const { created } = parseJsonObject(config, 'the config');
-    return typeof created === 'string' ? created : null;
+    return typeof created === 'string' ? escapeText(created) : null;
   } catch {
     return null;
   }
