@@ -1,5 +1,11 @@
 import type { SentError } from '../sent-error.js';
+import type { WasmModule } from '../wasm.js';
 import type { LayerJob } from './layer-scan.js';
+
+export interface ScanThreadData {
+  /** The decoder's module. */
+  core: WasmModule;
+}
 
 /** To a scan thread. Chunks are transferred, not copied; `again`: the chunk's memory is wanted back. */
 export type ToScan =

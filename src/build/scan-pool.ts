@@ -1,10 +1,10 @@
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
-import { announceWasm } from '../before-wasm.js';
+import { compiledCore } from '../inflate/gzip/core.js';
 import type { Descriptor } from '../oci/descriptor.js';
 import { unpackError } from '../sent-error.js';
 import { createLayerScan, type LayerJob, type LayerScan } from './layer-scan.js';
-import type { FromScan, ToScan } from './scan-messages.js';
+import type { FromScan, ScanThreadData, ToScan } from './scan-messages.js';
 import { createTarHash } from './tar-hash.js';
 
 /** Where layers are scanned: in this thread, or in threads of their own. */
@@ -43,6 +43,7 @@ function inThreads(size: number): ScanPool {
     const worker =
       idle.pop() ??
       new Worker(new URL('./scan-thread.js', import.meta.url), {
+        workerData: { core: compiledCore() } satisfies ScanThreadData,
         // What a scan throws away lives shortly; the default of 16 MB a half is taken in full before the first of it goes.
         resourceLimits: { maxYoungGenerationSizeMb: 8 },
       });
@@ -53,7 +54,6 @@ function inThreads(size: number): ScanPool {
   return {
     size,
     open(job) {
-      announceWasm();
       const worker = take();
       return threadScan(worker, job, {
         release: () => idle.push(worker),

@@ -1,14 +1,16 @@
 // Worker thread: scans one layer after another, until one fails. Decoding and the tar walk run here; the diffID's hash and the spans' digests, about a
 // third of the work, in a thread of its own beside it.
-import { MessageChannel, parentPort, receiveMessageOnPort, Worker } from 'node:worker_threads';
+import { MessageChannel, parentPort, receiveMessageOnPort, Worker, workerData } from 'node:worker_threads';
+import { shareCore } from '../inflate/gzip/core.js';
 import { packError } from '../sent-error.js';
 import { createRing, ringWriter } from './byte-ring.js';
 import { type HashThreadData, MARK } from './hash-messages.js';
 import { createLayerScan, type LayerScan } from './layer-scan.js';
-import type { FromScan, ToScan } from './scan-messages.js';
+import type { FromScan, ScanThreadData, ToScan } from './scan-messages.js';
 import { createTarHash, type TarHash } from './tar-hash.js';
 
 const port = parentPort!;
+shareCore((workerData as ScanThreadData).core);
 const ring = createRing();
 const writer = ringWriter(ring);
 const { port1: spanDigests, port2 } = new MessageChannel();

@@ -2,7 +2,7 @@
  * The decoder of front-coded paths (core/paths.ts compiled to WebAssembly): one instance, since it does its work in one go. It is compiled
  * when the first block is decoded, which takes a millisecond.
  */
-import { compileWasm } from '../wasm.js';
+import { compileWasm, instantiateWasm } from '../wasm.js';
 
 /** What a status other than 0 means; as in core/paths.ts. */
 const FAULTS = [
@@ -56,7 +56,7 @@ export interface DecodedPaths {
 let core: Core | undefined;
 
 function instantiate(): Core {
-  const wasm = compileWasm<WasmExports>(new URL('./paths.wasm', import.meta.url))();
+  const wasm = instantiateWasm<WasmExports>(compileWasm(new URL('./paths.wasm', import.meta.url)));
   return { wasm, bytes: Buffer.from(wasm.memory.buffer) };
 }
 

@@ -1,5 +1,11 @@
 import type { Span, SpanContext } from '../format/model.js';
 import type { SentError } from '../sent-error.js';
+import type { WasmModule } from '../wasm.js';
+
+export interface SpanThreadData {
+  /** The decoder's module. */
+  core: WasmModule;
+}
 
 /** One gzip span to inflate. Its buffers are transferred. */
 export interface SpanJob {

@@ -1,12 +1,14 @@
 // Worker thread: inflates gzip spans and computes their SHA-256, which the cache holds against the index's.
 import { hash } from 'node:crypto';
-import { parentPort } from 'node:worker_threads';
+import { parentPort, workerData } from 'node:worker_threads';
 import { now } from '../clock.js';
 import { packError } from '../sent-error.js';
+import { shareCore } from './gzip/core.js';
 import { inflateGzipSpanInto } from './gzip/resume.js';
-import type { FromSpanThread, SpanJob } from './span-messages.js';
+import type { FromSpanThread, SpanJob, SpanThreadData } from './span-messages.js';
 
 const port = parentPort!;
+shareCore((workerData as SpanThreadData).core);
 
 port.on('message', ({ id, span, context, compressed, target }: SpanJob) => {
   try {

@@ -1,11 +1,11 @@
 import { Worker } from 'node:worker_threads';
-import { announceWasm } from '../before-wasm.js';
 import type { Buffers } from '../buffers.js';
 import { ClipError } from '../errors.js';
 import type { SpanContext } from '../format/model.js';
 import { unpackError } from '../sent-error.js';
+import { compiledCore } from './gzip/core.js';
 import { checkLength } from './gzip/resume.js';
-import type { FromSpanThread, InflatedSpan, SpanJob } from './span-messages.js';
+import type { FromSpanThread, InflatedSpan, SpanJob, SpanThreadData } from './span-messages.js';
 
 /** Threads that inflate gzip spans. An idle one does not keep the process alive. */
 export interface SpanThreads {
@@ -47,6 +47,7 @@ export function createSpanThreads(size: number, buffers: Buffers): SpanThreads {
 
   function start(): void {
     const worker = new Worker(new URL('./span-thread.js', import.meta.url), {
+      workerData: { core: compiledCore() } satisfies SpanThreadData,
       // Only messages are on its heap.
       resourceLimits: { maxYoungGenerationSizeMb: 2 },
     });
@@ -56,7 +57,6 @@ export function createSpanThreads(size: number, buffers: Buffers): SpanThreads {
     worker.on('message', (message: FromSpanThread) => {
       if (closed) return;
       if (message.type === 'ready') {
-        announceWasm();
         threads.add(thread);
         startNext();
       } else answer(thread, message);

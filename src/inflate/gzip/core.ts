@@ -4,7 +4,7 @@
  * inflates a span cannot disturb the scan that calls it. The module is compiled on first use.
  */
 import { announceWasm } from '../../before-wasm.js';
-import { compileWasm } from '../../wasm.js';
+import { compileWasm, instantiateWasm, type WasmModule } from '../../wasm.js';
 
 /** What `run` returns; as in core/state.ts. */
 export const STATUS = { needInput: 0, stopped: 1, block: 2, end: 3 } as const;
@@ -67,12 +67,24 @@ export interface Core {
 const free: Core[] = [];
 /** Instances kept for reuse; more than this many at once are left to the garbage collector afterwards. */
 const KEPT = 4;
-let instance: (() => WasmExports) | undefined;
+let compiled: WasmModule | undefined;
+
+/** The module, for threads that are to share it: V8 optimizes it once for all of them, which takes 200 ms and 15 MB. */
+export function compiledCore(): WasmModule {
+  if (!compiled) {
+    announceWasm();
+    compiled = compileWasm(new URL('../core.wasm', import.meta.url));
+  }
+  return compiled;
+}
+
+/** In a thread that was given the module. */
+export function shareCore(module: WasmModule): void {
+  compiled = module;
+}
 
 function instantiate(): Core {
-  if (!instance) announceWasm();
-  instance ??= compileWasm<WasmExports>(new URL('../core.wasm', import.meta.url));
-  const wasm = instance();
+  const wasm = instantiateWasm<WasmExports>(compiledCore());
   return {
     wasm,
     bytes: new Uint8Array(wasm.memory.buffer),

@@ -1,4 +1,5 @@
 import { ClipError } from '../../errors.js';
+import { instantiateWasm, type WasmModule } from '../../wasm.js';
 import { type FrameDecoder, type FrameStream, undecodable } from './frame-decoder.js';
 
 /**
@@ -6,14 +7,6 @@ import { type FrameDecoder, type FrameStream, undecodable } from './frame-decode
  * no input step by step, ignores error codes and so never ends on a wrong checksum or a large window. Here every call must take
  * input or give output, so a frame is done after a number of calls that its size and its output bound.
  */
-
-/** The part of the WebAssembly interface used here; Node's own types do not have it. */
-interface WasmModule {
-  readonly [Symbol.toStringTag]: 'WebAssembly.Module';
-}
-declare const WebAssembly: {
-  Instance: new (module: WasmModule, imports: object) => { exports: unknown };
-};
 
 /** What the module exports; pointers and sizes are 32-bit. */
 interface Libzstd {
@@ -79,7 +72,7 @@ async function loadModule(): Promise<WasmModule> {
 
 function instantiate(module: WasmModule): Libzstd {
   const env = { emscripten_notify_memory_growth() {} };
-  return new WebAssembly.Instance(module, { env }).exports as Libzstd;
+  return instantiateWasm<Libzstd>(module, { env });
 }
 
 function decodeWhole(zstd: Libzstd, frame: Uint8Array, bound: number): Uint8Array {
