@@ -35,7 +35,10 @@ export interface LoadOptions<U extends Unit> {
 
 /** Units that were asked for together. `release` must be called in the end, whatever happened. */
 export interface Batch {
-  /** The value of unit i; a promise only if it is not here yet. Readers must not change it. */
+  /**
+   * The value of unit i; a promise only if it is not here yet. Readers must not change it. Where a load that others began has failed, which
+   * need not be this unit's fault, it is loaded once more, alone.
+   */
   take(i: number): Uint8Array | Promise<Uint8Array>;
   /** Whether nobody else has the value of unit i, no reader and no tier: whoever took it may use its memory for something else. */
   own(i: number): boolean;
@@ -193,6 +196,43 @@ export function createTieredCache(options: TieredCacheOptions): TieredCache {
       });
   }
 
+  /** `again` loads a unit alone, where a load that others began has failed. */
+  function begin<U extends Unit>(
+    units: readonly U[],
+    how: LoadOptions<U>,
+    again?: (unit: U) => Batch,
+  ): Batch {
+    const keep = how.keepInMemory ?? true;
+    const load: Load = { controller: new AbortController(), flights: new Set() };
+    const slots: (Uint8Array | Flight)[] = [];
+    const owned: U[] = [];
+    for (const unit of units) {
+      const value = memory?.get(unit.key, unit.length);
+      if (value) {
+        how.onOutcome?.(unit, 'memory', false);
+        slots.push(value);
+        continue;
+      }
+      let flight = flights.get(unit.key, unit.length);
+      if (flight) {
+        flight.shared = true;
+        how.onOutcome?.(unit, 'memory', true);
+      } else {
+        flight = flights.start(unit.key, unit.length, load);
+        owned.push(unit);
+      }
+      flight.interest++;
+      flight.keepInMemory ||= keep;
+      slots.push(flight);
+    }
+    if (owned.length > 0) start(owned, load, how);
+    return batchOf(slots, {
+      load,
+      leave: flights.leave,
+      again: again && ((i) => again(units[i] as U)),
+    });
+  }
+
   return {
     memory,
     peek(key, length) {
@@ -206,31 +246,8 @@ export function createTieredCache(options: TieredCacheOptions): TieredCache {
       );
     },
     load(units, how) {
-      const keep = how.keepInMemory ?? true;
-      const load: Load = { controller: new AbortController(), flights: new Set() };
-      const slots: (Uint8Array | Flight)[] = [];
-      const owned: (typeof units)[number][] = [];
-      for (const unit of units) {
-        const value = memory?.get(unit.key, unit.length);
-        if (value) {
-          how.onOutcome?.(unit, 'memory', false);
-          slots.push(value);
-          continue;
-        }
-        let flight = flights.get(unit.key, unit.length);
-        if (flight) {
-          flight.shared = true;
-          how.onOutcome?.(unit, 'memory', true);
-        } else {
-          flight = flights.start(unit.key, unit.length, load);
-          owned.push(unit);
-        }
-        flight.interest++;
-        flight.keepInMemory ||= keep;
-        slots.push(flight);
-      }
-      if (owned.length > 0) start(owned, load, how);
-      return batchOf(slots, flights.leave);
+      // A load for one unit meets that unit's own error, which is final. Who answers was told when the first one was joined.
+      return begin(units, how, (unit) => begin([unit], { ...how, onOutcome: () => {} }));
     },
     deliver(unit, value, how = {}) {
       const isWhole = value.byteLength === unit.length;
@@ -277,13 +294,44 @@ export function createTieredCache(options: TieredCacheOptions): TieredCache {
   };
 }
 
-function batchOf(slots: readonly (Uint8Array | Flight)[], leave: (flight: Flight) => void): Batch {
+interface BatchOptions {
+  /** The batch's own; other loads were joined. */
+  load: Load;
+  leave(flight: Flight): void;
+  /** Loads unit i alone. */
+  again: ((i: number) => Batch) | undefined;
+}
+
+function batchOf(slots: readonly (Uint8Array | Flight)[], options: BatchOptions): Batch {
+  const { load, leave, again } = options;
+  let joined: Map<number, Promise<Uint8Array>> | undefined;
+  const loadedAgain: Batch[] = [];
   let released = false;
+
+  /** What was joined may fail for units that nobody asked for here. */
+  async function valueFrom(i: number, flight: Flight): Promise<Uint8Array> {
+    try {
+      return await flight.promise;
+    } catch (error) {
+      if (released || !again) throw error;
+      const batch = again(i);
+      loadedAgain.push(batch);
+      return await batch.take(0);
+    }
+  }
+
   return {
     take(i) {
       const slot = slots[i];
       if (slot === undefined) throw new RangeError(`unit ${i} of ${slots.length}`);
-      return slot instanceof Uint8Array ? slot : (slot.value ?? slot.promise);
+      if (slot instanceof Uint8Array) return slot;
+      if (slot.value !== undefined || slot.load === load || !again) return slot.value ?? slot.promise;
+      joined ??= new Map();
+      const value = joined.get(i) ?? valueFrom(i, slot);
+      joined.set(i, value);
+      // Nobody may be waiting any more when it fails.
+      value.catch(() => {});
+      return value;
     },
     own(i) {
       const slot = slots[i];
@@ -296,6 +344,7 @@ function batchOf(slots: readonly (Uint8Array | Flight)[], leave: (flight: Flight
       if (released) return;
       released = true;
       for (const slot of slots) if (!(slot instanceof Uint8Array)) leave(slot);
+      for (const batch of loadedAgain) batch.release();
     },
   };
 }

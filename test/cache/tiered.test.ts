@@ -164,3 +164,96 @@ test('a load is aborted when its last reader leaves, not before, and the next re
   const calls: Unit[][] = [];
   assert.deepEqual(await cache.load([one], { origin: origin(cache, calls) }).take(0), values[0]);
 });
+
+/** Delivers what it is asked for, up to the first of the damaged units. */
+function damaged(cache: TieredCache, calls: string[], bad: readonly number[]) {
+  return async (missing: readonly Unit[]) => {
+    calls.push(missing.map((unit) => units.indexOf(unit)).join());
+    await new Promise((resolve) => setImmediate(resolve));
+    for (const unit of missing) {
+      const i = units.indexOf(unit);
+      if (bad.includes(i)) throw new Error(`unit ${i} is damaged`);
+      cache.deliver(unit, values[i] as Uint8Array);
+    }
+  };
+}
+
+test('a load that fails for one unit fails nobody who wants another one of it', async () => {
+  const cache = createTieredCache({});
+  const calls: string[] = [];
+  const outcomes: string[] = [];
+  const load = (...wanted: number[]) =>
+    cache.load(
+      wanted.map((i) => units[i] as Unit),
+      {
+        origin: damaged(cache, calls, [2]),
+        onOutcome: (unit, outcome, coalesced) =>
+          outcomes.push(`${units.indexOf(unit)} ${coalesced ? 'joined' : outcome}`),
+      },
+    );
+  const first = load(1, 2, 3, 4, 5);
+  const second = load(1, 4, 6);
+  assert.deepEqual(await second.take(0), values[1]);
+  assert.deepEqual(await second.take(1), values[4]);
+  assert.deepEqual(await second.take(1), values[4]);
+  assert.deepEqual(await second.take(2), values[6]);
+  for (const i of [1, 2, 3, 4]) await assert.rejects(async () => first.take(i), /unit 2 is damaged/);
+  assert.deepEqual(calls.sort(), ['1,2,3,4,5', '4', '6']);
+  assert.deepEqual(outcomes.sort(), [
+    '1 joined',
+    '1 miss',
+    '2 miss',
+    '3 miss',
+    '4 joined',
+    '4 miss',
+    '5 miss',
+    '6 miss',
+  ]);
+  first.release();
+  second.release();
+});
+
+test('a damaged unit that a thousand wait for is loaded once more, for all of them', async () => {
+  const cache = createTieredCache({});
+  const calls: string[] = [];
+  const origin = damaged(cache, calls, [2]);
+  const batches = Array.from({ length: 1001 }, () => cache.load([units[2] as Unit], { origin }));
+  const results = await Promise.allSettled(batches.map(async (batch) => batch.take(0)));
+  for (const { status } of results) assert.equal(status, 'rejected');
+  assert.deepEqual(calls, ['2', '2']);
+  for (const batch of batches) batch.release();
+});
+
+test('a load that fails when only its own reader is left is not begun again', async () => {
+  const cache = createTieredCache({});
+  const calls: string[] = [];
+  const origin = damaged(cache, calls, [2]);
+  const first = cache.load(units.slice(2, 4), { origin });
+  const second = cache.load(units.slice(3, 4), { origin });
+  const left = second.take(0);
+  second.release();
+  await assert.rejects(async () => first.take(0), /unit 2 is damaged/);
+  await assert.rejects(async () => left, /unit 2 is damaged/);
+  assert.deepEqual(calls, ['2,3']);
+  first.release();
+});
+
+test('a load that is made once more stops when its reader leaves', async () => {
+  const cache = createTieredCache({});
+  const signals: AbortSignal[] = [];
+  const origin = async (_missing: readonly Unit[], signal: AbortSignal) => {
+    signals.push(signal);
+    await new Promise((resolve) => setImmediate(resolve));
+    if (signals.length === 1) throw new Error('the first one fails');
+    while (!signal.aborted) await new Promise((resolve) => setImmediate(resolve));
+    throw signal.reason;
+  };
+  const first = cache.load(units.slice(0, 2), { origin });
+  const second = cache.load(units.slice(1, 2), { origin });
+  const value = second.take(0);
+  await assert.rejects(async () => first.take(0), /the first one fails/);
+  while (signals.length < 2) await new Promise((resolve) => setImmediate(resolve));
+  second.release();
+  await assert.rejects(async () => value, { name: 'AbortError' });
+  assert.equal(signals[1]?.aborted, true);
+});

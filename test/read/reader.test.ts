@@ -192,6 +192,35 @@ test('bytes that are not the index’s are refused', async () => {
   );
 });
 
+test('a damaged span fails those who read it, and nobody else who waits for the same load', async () => {
+  const big = noise(6 << 16, 8);
+  const small = noise(900, 9);
+  const image = fakeImage([{ files: { big, small } }]);
+  const spans = await image.index.spans(0, 0, 1 << 20);
+  (spans[3] as { digest: string }).digest = 'ab'.repeat(32);
+  const { reader, receipt } = reading(image);
+  const waiting = async (lookups: number) => {
+    while (receipt.toJSON().lookups < lookups) await new Promise(setImmediate);
+  };
+  // The bytes come when all of them wait for them.
+  image.source.pause = () => waiting(9);
+  const node = await image.node('big');
+  const whole = reader.readAll(node);
+  await waiting(7);
+  const [first, second, third] = await Promise.allSettled([
+    whole,
+    reader.readAll(await image.node('small')),
+    reader.readAll(node, { offset: 5 << 16, length: 100 }),
+  ]);
+  assert.ok(first?.status === 'rejected' && isClipError(first.reason, 'DIGEST_MISMATCH'));
+  assert.match(String(first.reason), /span 3 /);
+  assert.ok(second?.status === 'fulfilled' && second.value.equals(small));
+  assert.ok(third?.status === 'fulfilled' && third.value.equals(big.subarray(5 << 16, (5 << 16) + 100)));
+  const { coalesced, inflates, requests } = receipt.toJSON();
+  assert.deepEqual({ coalesced, inflates, requests }, { coalesced: 2, inflates: 6, requests: 3 });
+  await reader.close();
+});
+
 test('large files pass by the memory tier but fill the disk tier', async (t) => {
   const image = fakeImage([{ files }]);
   const { reader, receipt, events } = reading(image, { memory: 2 << 20, cacheDir: temporaryFolder(t) });
