@@ -57,7 +57,10 @@ export interface ImageIndex extends TreeLookup {
   walk(path: ByteString): AsyncIterable<Node[]>;
   /** The paths of all nodes below a directory, in canonical order, in a fraction of the time. */
   pathsBelow(path: ByteString): AsyncIterable<PathRun>;
-  /** The spans of a layer that overlap [offset, offset + length) of its uncompressed stream, ascending; the first `most` of them. */
+  /**
+   * The spans of a layer that overlap [offset, offset + length) of its uncompressed stream, ascending; the first `most` of them. Starts and
+   * ends never go back, and a span that skips goes on in the frame of the one before.
+   */
   spans(layer: number, offset: number, length: number, most?: number): Promise<Span[]>;
   spanContext(layer: number, span: Span): Promise<SpanContext>;
   /**

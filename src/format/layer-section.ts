@@ -14,6 +14,7 @@ import type { LayerInfo, Span, SpanContext } from './model.js';
 import { RecordOrder } from './record-order.js';
 import { blockOfItem, blockOfKey, SECTION_TYPE, STREAM } from './section.js';
 import { readSectionHead, SectionReader } from './section-reader.js';
+import { outOfOrder } from './span-order.js';
 import { decodeSpans, type SpanBlock } from './spans-decode.js';
 import { readContext } from './window-record.js';
 
@@ -164,7 +165,7 @@ export class LayerSection {
     }
   }
 
-  /** Spans that overlap [offset, offset + length) of the uncompressed layer, the first `most` of them. */
+  /** Spans that overlap [offset, offset + length) of the uncompressed layer, the first `most` of them; each may follow the one before. */
   async spans(offset: number, length: number, most = Number.POSITIVE_INFINITY): Promise<Span[]> {
     const stream = this.section.stream(STREAM.spans);
     const end = Math.min(offset + length, this.facts.uncompressedSize);
@@ -172,7 +173,9 @@ export class LayerSection {
     if (!stream || !(offset >= 0 && offset < end)) return found;
     for (let index = blockOfKey(stream, offset); index < stream.count && stream.key[index]! < end; index++) {
       const { spans } = await this.#spanBlock(index);
-      for (let i = firstEndingAfter(spans, offset); i < spans.length && spans[i]!.offset < end; i++) {
+      const first = firstEndingAfter(spans, offset);
+      if (first === 0 && index > 0) await this.#checkFirst(index, spans[0]!);
+      for (let i = first; i < spans.length && spans[i]!.offset < end; i++) {
         found.push(spans[i]!);
         if (found.length >= most) return found;
       }
@@ -216,6 +219,13 @@ export class LayerSection {
         where,
       });
     });
+  }
+
+  /** A block cannot tell whether its first span may follow the last one of the block before. */
+  async #checkFirst(index: number, first: Span): Promise<void> {
+    const { spans } = await this.#spanBlock(index - 1);
+    const wrong = outOfOrder(spans.at(-1)!, first);
+    if (wrong) throw corruptIndex(`${this.where}, spans block ${index}`, wrong);
   }
 
   #materialise(block: EntryBlock, row: number): Entry | Promise<Entry> {

@@ -1,6 +1,7 @@
 import { ByteReader } from './byte-reader.js';
 import type { Span } from './model.js';
 import { START_KINDS } from './span-kinds.js';
+import { outOfOrder } from './span-order.js';
 
 /** Where a span's record lies in the stream `windows`; length 0 when it has none. */
 export interface RecordPlace {
@@ -26,7 +27,7 @@ export interface SpanBlockBounds {
   where: string;
 }
 
-/** Decodes a block of the span table and checks that its spans cover exactly [offset, endOffset). */
+/** Decodes a block of the span table and checks that its spans are in order and cover exactly [offset, endOffset). */
 export function decodeSpans(bytes: Uint8Array, bounds: SpanBlockBounds): SpanBlock {
   const { count, size, spacing } = bounds;
   const reader = new ByteReader(bytes, bounds.where);
@@ -52,11 +53,10 @@ export function decodeSpans(bytes: Uint8Array, bounds: SpanBlockBounds): SpanBlo
     if (kind === undefined) return reader.fail('unknown kind of start');
     if (length === 0 || byte < 0 || sizes[i] === 0 || end > size)
       reader.fail('a span lies outside the layer');
-    if (i > 0 && (byte < spans[i - 1]!.byte || end < spans[i - 1]!.end)) reader.fail('spans go back');
     if (skip > 0 && kind !== 'frame') reader.fail('a span skips');
     if (skip > offset) reader.fail('a span skips more than there is');
     const digest = reader.take(32).toString('hex');
-    spans.push({
+    const span: Span = {
       index: bounds.index + i,
       offset,
       length,
@@ -66,7 +66,10 @@ export function decodeSpans(bytes: Uint8Array, bounds: SpanBlockBounds): SpanBlo
       kind,
       skip,
       digest,
-    });
+    };
+    const wrong = i > 0 ? outOfOrder(spans[i - 1]!, span) : undefined;
+    if (wrong) reader.fail(wrong);
+    spans.push(span);
     records.push(nextRecord(place, recordLengths[i]!));
     offset += length;
   }

@@ -5,6 +5,7 @@ import { MAX_BLOCK_ITEMS, MAX_SPANS } from './limits.js';
 import type { Span, SpanContext } from './model.js';
 import { type EncodedBlock, type EncodedStream, STREAM } from './section.js';
 import { SPANS_PER_BLOCK, START_KINDS } from './span-kinds.js';
+import { outOfOrder } from './span-order.js';
 import { writeContext } from './window-record.js';
 
 /** Decoded bytes that a block of window records aims at; fetching one window decodes one block. */
@@ -84,9 +85,13 @@ export class SpanTableWriter {
     const before = this.#last;
     check(span.index === this.count && span.offset === this.covered, `${what} does not follow`);
     check(span.length >= 1 && span.length <= 2 * this.#spacing, `${what} has ${span.length} bytes`);
-    check(span.byte >= (before?.byte ?? 0) && span.end >= (before?.end ?? 0), `${what} goes back`);
-    check(span.byte < span.end && span.bit >= 0 && span.bit <= 7, `${what} has no compressed bytes`);
-    check(span.skip === 0 || span.kind === 'frame', `${what} skips`);
+    const wrong = before && outOfOrder(before, span);
+    check(wrong === undefined, `${what}: ${wrong}`);
+    check(
+      span.byte >= 0 && span.byte < span.end && span.bit >= 0 && span.bit <= 7,
+      `${what} has no compressed bytes`,
+    );
+    check(span.skip === 0 || (before !== undefined && span.kind === 'frame'), `${what} skips`);
     check((span.kind === 'symbol') === (context.header !== undefined), `${what} and its block header`);
     check(context.window.length <= span.offset, `${what} has a window that begins before the layer`);
   }

@@ -46,7 +46,7 @@ export async function fetchSpans(
       const first = spans[next] as Span;
       if (await isGrouped(context, layer, first)) {
         let last = next;
-        while (spans[last + 1]?.byte === first.byte) last++;
+        while (last + 1 < spans.length && startOf(spans[last + 1] as Span) === startOf(first)) last++;
         await decodeGroup(context, layer, { wanted: spans.slice(next, last + 1), signal, counted });
         next = last + 1;
         continue;
@@ -187,9 +187,15 @@ async function decode(options: {
   });
 }
 
+/** Where in the layer the first byte lies that decoding for a span yields. */
+function startOf({ offset, skip }: Span): number {
+  return offset - skip;
+}
+
 async function groupOf(context: ReadContext, layer: number, member: Span): Promise<Span[]> {
-  const group: Span[] = [];
-  let offset = member.offset - member.skip;
+  // The index vouches that each of these goes on where the one before ends.
+  const group = await context.index.spans(layer, startOf(member), member.skip + member.length);
+  let offset = member.offset + member.length;
   const { uncompressedSize } = layerInfo(context, layer);
   while (offset < uncompressedSize) {
     const found = await context.index.spans(layer, offset, Math.min(64 << 20, uncompressedSize - offset));

@@ -6,13 +6,18 @@ import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
 import { buildImageIndex } from '../../src/build/build-image-index.js';
 import { pullIndex } from '../../src/build/pull-index.js';
+import type { ByteString } from '../../src/bytes.js';
 import { isClipError } from '../../src/errors.js';
 import { bufferSource } from '../../src/format/buffer-source.js';
 import type { ImageParts } from '../../src/format/image-encoder.js';
 import { createLayerEncoder } from '../../src/format/layer-encoder.js';
 import { openLayerSection } from '../../src/format/layer-section.js';
+import type { Span } from '../../src/format/model.js';
+import { openIndex } from '../../src/format/open-index.js';
+import { STREAM } from '../../src/format/section.js';
 import { OCI_INDEX, OCI_MANIFEST } from '../../src/oci/media-types.js';
 import { allOf } from '../support/all-of.js';
+import { putTogether, spanBlock, takeApart } from '../support/forge.js';
 import { assemble, type Lies, partsOf, plant } from '../support/forged-index.js';
 import { merged } from '../support/merged.js';
 import { clip } from '../support/run-clip.js';
@@ -20,11 +25,14 @@ import { machine, registryWithImage, warnings } from '../support/travel.js';
 
 const FILE = '/etc/debian_version';
 
-async function world(t: TestContext, referrers?: 'none') {
+async function world(
+  t: TestContext,
+  { referrers, spacing = 1 << 20 }: { referrers?: 'none'; spacing?: number } = {},
+) {
   const at = await registryWithImage(t, referrers && { referrers });
   const maker = await machine(t);
   const output = join(maker.options.cacheDir, 'true.clip');
-  await buildImageIndex(at.image, { ...maker.options, output });
+  await buildImageIndex(at.image, { ...maker.options, output, spacing });
   return { ...at, parts: await partsOf(output) };
 }
 
@@ -150,7 +158,7 @@ for (const [name, { why, lies }] of Object.entries(ARTIFACTS)) {
 }
 
 test('an artifact of another image in the list of this one', async (t) => {
-  const at = await world(t, 'none');
+  const at = await world(t, { referrers: 'none' });
   const digest = await plant(
     at.registry,
     { subject: at.subject, file: assemble(at.parts) },
@@ -237,6 +245,56 @@ test('an index never opens another host or a file: neither its hint nor urls of 
   assert.equal((await two.cat(elsewhere.image, FILE)).origin, 'built');
   assert.deepEqual(asked, []);
 });
+
+/** The index with two forged spans of three that hold one file; a block of the table begins with the second one. */
+async function withSpan(
+  { parts }: World,
+  forge: (first: Span, second: Span) => [Span, Span],
+): Promise<{ file: Buffer; path: string }> {
+  const truth = assemble(parts);
+  const index = await openIndex(bufferSource(truth));
+  for await (const batch of index.walk('' as ByteString)) {
+    for (const { path, entry, layer } of batch) {
+      if (entry.type !== 'file') continue;
+      const [first, second, third] = await index.spans(layer, entry.position, entry.size);
+      if (!first || !second || !third) continue;
+      const { digest, uncompressedSize } = index.layers[layer]!;
+      const spans = await index.spans(layer, 0, uncompressedSize);
+      spans.splice(first.index, 2, ...forge(first, second));
+      const taken = takeApart(truth);
+      const hex = Buffer.from(digest.slice(7), 'hex');
+      const section = taken.sections.find(({ info, streams }) => streams.length > 1 && info.includes(hex))!;
+      section.streams.find(({ id }) => id === STREAM.spans)!.blocks = [
+        spanBlock(spans.slice(0, second.index)),
+        spanBlock(spans.slice(second.index), first.end),
+      ];
+      return { file: putTogether(taken), path: `/${path}` };
+    }
+  }
+  throw new Error('no file lies in three spans');
+}
+
+const SPANS: Record<string, (first: Span, second: Span) => [Span, Span]> = {
+  'with a span that skips into another one': (first, second) => [
+    first,
+    { ...second, kind: 'frame', bit: 0, skip: 1 },
+  ],
+  'with a block of spans that goes back behind the one before': (first, second) => [
+    first,
+    { ...second, byte: first.byte, end: first.end - 1 },
+  ],
+};
+
+for (const [name, forge] of Object.entries(SPANS)) {
+  test(`an index ${name} is corrupt, and passed over by the next command`, async (t) => {
+    const at = await world(t, { spacing: 256 << 10 });
+    const { file, path } = await withSpan(at, forge);
+    await plant(at.registry, { subject: at.subject, file });
+    const other = await machine(t);
+    await assert.rejects(other.cat(at.image, path), (error) => isClipError(error, 'CORRUPT_INDEX'));
+    assert.equal((await other.cat(at.image, path)).origin, 'built');
+  });
+}
 
 test('what clip cannot know by looking: a tree that lies is as good as its pusher, is named, and verify proves it wrong', async (t) => {
   const at = await world(t);

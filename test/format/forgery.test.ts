@@ -7,10 +7,18 @@ import { bufferSource } from '../../src/format/buffer-source.js';
 import { ByteWriter } from '../../src/format/byte-writer.js';
 import { sha256 } from '../../src/format/digest.js';
 import { encodeFileHead, type SectionRecord } from '../../src/format/file-head.js';
+import type { Span } from '../../src/format/model.js';
 import { openIndex } from '../../src/format/open-index.js';
 import { encodeSection, readPreamble, type SectionType, STREAM } from '../../src/format/section.js';
 import { exampleIndex } from '../support/example-index.js';
-import { forgeDirectory, putTogether, replaceSection, split, takeApart } from '../support/forge.js';
+import {
+  forgeDirectory,
+  putTogether,
+  replaceSection,
+  spanBlock,
+  split,
+  takeApart,
+} from '../support/forge.js';
 import { readAll } from '../support/index-file.js';
 
 async function refusal(file: Buffer): Promise<ErrorCode | undefined> {
@@ -184,4 +192,75 @@ test('a hard link must lead to an entry that is none', async () => {
   out.svarint(-1);
   out.varint(0);
   assert.equal(await refusal(withBlock(STREAM.merge, out.copy())), 'CORRUPT_INDEX');
+});
+
+type Rows = Pick<Span, 'length' | 'byte' | 'end'>[] & Partial<Span>[];
+
+/** The example with another span table, its rows in one or more blocks. Its layer has 2560 bytes, compressed or not. */
+function withSpans(...blocks: Rows[]): Buffer {
+  const parts = takeApart(exampleIndex());
+  const layer = parts.sections[1]!;
+  const stream = layer.streams.find(({ id }) => id === STREAM.spans)!;
+  const digest = 'ab'.repeat(32);
+  let offset = 0;
+  let index = 0;
+  let end = 0;
+  stream.blocks = blocks.map((rows) => {
+    const spans = rows.map((row): Span => {
+      const span: Span = { kind: 'frame', bit: 0, skip: 0, digest, ...row, index: index++, offset };
+      offset += row.length;
+      return span;
+    });
+    const block = spanBlock(spans, end);
+    end = spans.at(-1)!.end;
+    return block;
+  });
+  layer.info[layer.info.length - 1] = index;
+  return putTogether(parts);
+}
+
+const one = { length: 1000, byte: 0, end: 900 };
+const two = { length: 1000, byte: 900, end: 1700 };
+const three = { length: 560, byte: 1700, end: 2560 };
+const frame = { byte: 0, end: 2560 };
+
+test('spans that follow one another are taken, in one block or more, each for itself or as parts of a frame', async () => {
+  const parts = [
+    { ...one, ...frame },
+    { ...two, ...frame, skip: 1000 },
+    { ...three, ...frame, skip: 2000 },
+  ];
+  for (const rows of [[one, two, three], parts]) {
+    assert.equal(await refusal(withSpans(rows)), undefined);
+    for (const at of [1, 2]) {
+      assert.equal(await refusal(withSpans(rows.slice(0, at), rows.slice(at))), undefined, `cut at ${at}`);
+    }
+    assert.equal(await refusal(withSpans(...rows.map((row) => [row]))), undefined);
+  }
+});
+
+test('spans that go back or skip what is not of their frame are refused, from block to block too', async () => {
+  const wrong: Record<string, Rows> = {
+    'begins before the one before': [one, two, { ...three, byte: 800 }],
+    'ends before the one before': [one, { ...two, end: 2000 }, { ...three, end: 1900 }],
+    'skips another frame': [one, two, { ...three, skip: 1500 }],
+    'skips too little of its own': [one, two, { ...three, byte: 900, end: 1700, skip: 500 }],
+    'has the start of a frame, and does not skip': [one, two, { ...three, byte: 900, end: 1700 }],
+    'goes on in a frame with another end': [one, two, { ...three, byte: 900, skip: 1000 }],
+    'goes on in a frame as something else': [one, two, { ...three, byte: 900, end: 1700, kind: 'raw' }],
+  };
+  for (const [name, rows] of Object.entries(wrong)) {
+    assert.equal(await refusal(withSpans(rows)), 'CORRUPT_INDEX', name);
+    for (const at of [1, 2]) {
+      const cut = withSpans(rows.slice(0, at), rows.slice(at));
+      assert.equal(await refusal(cut), 'CORRUPT_INDEX', `${name}, in the block behind ${at}`);
+    }
+  }
+  assert.equal(await refusal(withSpans([{ ...one, skip: 10 }, two, three])), 'CORRUPT_INDEX');
+});
+
+test('a span that begins its block is held against the one before also where it is asked for alone', async () => {
+  const file = withSpans([one, two], [{ ...three, byte: 800 }]);
+  const index = await openIndex(bufferSource(file));
+  await assert.rejects(index.spans(0, 2100, 10), (error) => isClipError(error, 'CORRUPT_INDEX'));
 });

@@ -9,6 +9,7 @@ import {
   readFileDirectory,
   readHeader,
 } from '../../src/format/file-head.js';
+import type { Span } from '../../src/format/model.js';
 import {
   type EncodedStream,
   encodeSection,
@@ -18,6 +19,7 @@ import {
   type SectionType,
   STREAM,
 } from '../../src/format/section.js';
+import { START_KINDS } from '../../src/format/span-kinds.js';
 
 /** An index file taken apart, to be changed and put together again with digests that hold: what an attacker can do. */
 export interface Parts {
@@ -28,6 +30,27 @@ export interface SectionParts {
   type: number;
   info: Buffer;
   streams: { id: number; blocks: { decoded: Buffer; items: number; key: number }[] }[];
+}
+
+/** A block of the span table, without records in `windows`. `end`: compressed end of the span before it. */
+export function spanBlock(
+  spans: readonly Span[],
+  end = 0,
+): SectionParts['streams'][number]['blocks'][number] {
+  const out = new ByteWriter();
+  for (const value of [end, 0, 0]) out.varint(value);
+  for (const { length } of spans) out.varint(length);
+  let before = end;
+  for (const span of spans) {
+    out.svarint(span.byte - before);
+    before = span.end;
+  }
+  for (const span of spans) out.varint(span.end - span.byte);
+  for (const { kind, bit } of spans) out.u8(START_KINDS.indexOf(kind) * 8 + bit);
+  for (const { skip } of spans) out.varint(skip);
+  for (let i = 0; i < spans.length; i++) out.varint(0);
+  for (const { digest } of spans) out.bytes(Buffer.from(digest, 'hex'));
+  return { decoded: out.copy(), items: spans.length, key: spans[0]!.offset };
 }
 
 export function takeApart(file: Buffer): Parts {
