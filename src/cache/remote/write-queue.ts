@@ -1,12 +1,12 @@
 /**
- * Writes that wait for a remote cache, bounded in bytes. Nobody waits for them: what does not fit is dropped. Operations on one key
- * keep their order.
+ * Writes that wait for a remote cache, bounded in bytes. Nobody waits for them: what does not fit is dropped. While less than half of the
+ * room is taken a value of any size fits, so that none is too large for ever. Operations on one key keep their order.
  */
 export interface WriteQueue {
   /** False when there is no room and the value is dropped. A value takes the place of what waits under its key. */
   put(key: string, value: Uint8Array): boolean;
   drop(key: string): void;
-  /** Undefined while less than half of the room is taken; else resolves when that is so again. */
+  /** Undefined while less than half of the room is taken, and a value of any size fits; else resolves when that is so again. */
   ready(): Promise<void> | undefined;
   /** Resolves when everything is written. */
   idle(): Promise<void>;
@@ -15,7 +15,7 @@ export interface WriteQueue {
 }
 
 export interface WriteQueueOptions {
-  /** Bytes, those being written included. */
+  /** Bytes, those being written included; exceeded only by a value that is larger than half of it. */
   capacity: number;
   /** Writes at once. */
   parallel: number;
@@ -68,7 +68,7 @@ export function createWriteQueue({ capacity, parallel, write }: WriteQueueOption
 
   return {
     put(key, value) {
-      if (bytes + value.byteLength > capacity) return false;
+      if (!hasRoom() && bytes + value.byteLength > capacity) return false;
       replace(key, value);
       return true;
     },

@@ -148,3 +148,38 @@ test('the write queue keeps its bound and the order per key, and lets the newest
   await queue.idle();
   assert.deepEqual(log, ['a40', 'b10', 'a20']);
 });
+
+test('a value larger than the whole write queue is taken while less than half of it is', async () => {
+  const log: string[] = [];
+  let release: () => void = () => {};
+  const queue = createWriteQueue({
+    capacity: 100,
+    parallel: 1,
+    write: async (key) => {
+      log.push(key);
+      await new Promise<void>((resolve) => {
+        release = resolve;
+      });
+    },
+  });
+  const written = async () => {
+    release();
+    await sleep(1);
+  };
+  assert.ok(queue.put('large', new Uint8Array(200)));
+  assert.ok(!queue.put('small', new Uint8Array(1)), 'no room beside it');
+  const waiting = queue.ready();
+  assert.ok(waiting);
+  await written();
+  await waiting;
+  assert.ok(queue.put('less than half', new Uint8Array(49)));
+  assert.ok(queue.put('larger', new Uint8Array(300)));
+  assert.ok(!queue.put('large', new Uint8Array(200)), 'one at a time');
+  await written();
+  await written();
+  assert.ok(queue.put('half', new Uint8Array(50)));
+  assert.ok(!queue.put('large', new Uint8Array(200)), 'half of the room is taken');
+  await written();
+  await queue.idle();
+  assert.deepEqual(log, ['large', 'less than half', 'larger', 'half']);
+});
