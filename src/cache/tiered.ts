@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
 import { ClipError } from '../errors.js';
+import { inParallel } from '../in-parallel.js';
 import { type Observer, silentObserver, type Tier } from '../observer.js';
 import { createFlightTable, type Flight, type Load } from './flight.js';
 import type { MemoryTier } from './memory.js';
@@ -161,7 +162,7 @@ export function createTieredCache(options: TieredCacheOptions): TieredCache {
   async function fetch<U extends Unit>(wanted: U[], load: Load, how: LoadOptions<U>): Promise<void> {
     const { signal } = load.controller;
     const absent = new Set<U>();
-    await eachOf(wanted, late ? LOOKUPS : 1, async (unit) => {
+    await inParallel(wanted, late ? LOOKUPS : 1, async (unit) => {
       if (!(await findAndLand(unit, how))) absent.add(unit);
     });
     const missing = wanted.filter((unit) => absent.has(unit));
@@ -351,19 +352,6 @@ function batchOf(slots: readonly (Uint8Array | Flight)[], options: BatchOptions)
 
 function claimOfUnit({ key, length }: Unit): Claim {
   return { name: key, bytes: length };
-}
-
-/** Works through `items` in order, `parallel` at a time. */
-async function eachOf<T>(
-  items: readonly T[],
-  parallel: number,
-  work: (item: T) => Promise<void>,
-): Promise<void> {
-  let next = 0;
-  const worker = async () => {
-    while (next < items.length) await work(items[next++] as T);
-  };
-  await Promise.all(Array.from({ length: Math.min(parallel, items.length) }, worker));
 }
 
 function holds(key: string, value: Uint8Array): boolean {

@@ -39,6 +39,10 @@ export const MAX_BLOCK_HEADER = 600;
 /** Uncompressed bytes between checkpoints. */
 export const MIN_SPACING = 131_072;
 export const MAX_SPACING = 67_108_864;
+/** Compressed bytes that a span of `length` may have, but for one in zstd frames, which are decoded as they come. */
+export function maxStored(length: number): number {
+  return 2 * length + 16_777_216;
+}
 /** Bytes of the file's directory, and of one section's directory. */
 export const MAX_DIRECTORY = 67_108_864;
 export const MAX_SECTIONS = 4096;

@@ -1,4 +1,5 @@
 import { ByteReader } from './byte-reader.js';
+import { maxStored } from './limits.js';
 import type { Span } from './model.js';
 import { START_KINDS } from './span-kinds.js';
 import { outOfOrder } from './span-order.js';
@@ -53,6 +54,8 @@ export function decodeSpans(bytes: Uint8Array, bounds: SpanBlockBounds): SpanBlo
     if (kind === undefined) return reader.fail('unknown kind of start');
     if (length === 0 || byte < 0 || sizes[i] === 0 || end > size)
       reader.fail('a span lies outside the layer');
+    if (kind === 'raw' ? sizes[i] !== length : kind !== 'frame' && sizes[i]! > maxStored(length))
+      reader.fail(`a span of ${length} bytes has ${sizes[i]} compressed ones`);
     if (skip > 0 && kind !== 'frame') reader.fail('a span skips');
     if (skip > offset) reader.fail('a span skips more than there is');
     const digest = reader.take(32).toString('hex');

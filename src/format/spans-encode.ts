@@ -1,7 +1,7 @@
 import { encodeBlock } from './block-encoder.js';
 import { ByteWriter } from './byte-writer.js';
 import { beyondLimit, check } from './corrupt.js';
-import { MAX_BLOCK_ITEMS, MAX_SPANS } from './limits.js';
+import { MAX_BLOCK_ITEMS, MAX_SPANS, maxStored } from './limits.js';
 import type { Span, SpanContext } from './model.js';
 import { type EncodedBlock, type EncodedStream, STREAM } from './section.js';
 import { SPANS_PER_BLOCK, START_KINDS } from './span-kinds.js';
@@ -85,6 +85,11 @@ export class SpanTableWriter {
     const before = this.#last;
     check(span.index === this.count && span.offset === this.covered, `${what} does not follow`);
     check(span.length >= 1 && span.length <= 2 * this.#spacing, `${what} has ${span.length} bytes`);
+    const stored = span.end - span.byte;
+    if (span.kind !== 'frame' && stored > maxStored(span.length)) {
+      throw beyondLimit(`${stored} compressed bytes in a row hold ${span.length} bytes of a layer`);
+    }
+    check(span.kind !== 'raw' || stored === span.length, `${what} has ${stored} plain bytes`);
     const wrong = before && outOfOrder(before, span);
     check(wrong === undefined, `${what}: ${wrong}`);
     check(

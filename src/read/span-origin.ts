@@ -1,3 +1,4 @@
+import { maxStored } from '../format/limits.js';
 import type { Span } from '../format/model.js';
 import { blobRange } from './blob.js';
 import { layerInfo, type ReadContext } from './context.js';
@@ -44,7 +45,7 @@ export async function fetchSpans(
     let next = 0;
     while (next < spans.length) {
       const first = spans[next] as Span;
-      if (await isGrouped(context, layer, first)) {
+      if (await isStreamed(context, layer, first)) {
         let last = next;
         while (last + 1 < spans.length && startOf(spans[last + 1] as Span) === startOf(first)) last++;
         await decodeGroup(context, layer, { wanted: spans.slice(next, last + 1), signal, counted });
@@ -53,7 +54,7 @@ export async function fetchSpans(
       }
       let end = next + 1;
       while (end < spans.length && follows(spans, end, first.byte)) {
-        if (await isGrouped(context, layer, spans[end] as Span)) break;
+        if (await isStreamed(context, layer, spans[end] as Span)) break;
         end++;
       }
       await fetchRun(context, layer, { run: spans.slice(next, end), work, signal, ranges: options.ranges });
@@ -79,10 +80,13 @@ function follows(spans: readonly Span[], i: number, runStart: number): boolean {
   );
 }
 
-/** Whether another span is decoded from the same start. */
-async function isGrouped(context: ReadContext, layer: number, span: Span): Promise<boolean> {
+/**
+ * Whether another span is decoded from the same start, or the span is decoded as its bytes come for another reason: frames that hold nothing
+ * may come before it in any number.
+ */
+async function isStreamed(context: ReadContext, layer: number, span: Span): Promise<boolean> {
   if (span.kind !== 'frame') return false;
-  if (span.skip > 0) return true;
+  if (span.skip > 0 || span.end - span.byte > maxStored(span.length)) return true;
   const after = span.offset + span.length;
   if (after >= layerInfo(context, layer).uncompressedSize) return false;
   const [next] = await context.index.spans(layer, after, 1);

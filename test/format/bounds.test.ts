@@ -14,6 +14,7 @@ import { openLayerSection } from '../../src/format/layer-section.js';
 import { openIndex } from '../../src/format/open-index.js';
 import { RecordOrder } from '../../src/format/record-order.js';
 import { encodeSection, STREAM } from '../../src/format/section.js';
+import { decodeSpans } from '../../src/format/spans-decode.js';
 import { type Entry, variableBytes } from '../../src/tree/entry.js';
 import { allOf } from '../support/all-of.js';
 import { putTogether, replaceSection, takeApart } from '../support/forge.js';
@@ -245,6 +246,38 @@ test('a layer may have any number of small windows', async () => {
   const spans = await opened.spans(0, size);
   assert.equal(spans.length, count);
   assert.equal((await opened.spanContext(spans[count - 1]!)).window.length, 1);
+});
+
+test('a span has no more compressed bytes than a reader can hold', () => {
+  const digest = '1'.repeat(64);
+  const ends = (length: number, size: number, kind: 'block' | 'raw' | 'frame') => {
+    const kinds = { block: 1, raw: 4, frame: 3 };
+    const out = new ByteWriter();
+    for (const number of [0, 0, 0, length]) out.varint(number);
+    out.svarint(0);
+    out.varint(size);
+    out.u8(kinds[kind] * 8);
+    out.varint(0);
+    out.varint(0);
+    out.bytes(Buffer.from(digest, 'hex'));
+    const bounds = { count: 1, index: 0, offset: 0, endOffset: length, size: 1e12, spacing: SPACING };
+    return decodeSpans(out.view(), { ...bounds, where: 'test' }).spans[0]!.end;
+  };
+  const most = 2 * 1000 + 16_777_216;
+  assert.equal(ends(1000, most, 'block'), most);
+  assert.equal(ends(1000, 1e10, 'frame'), 1e10);
+  assert.equal(ends(1000, 1000, 'raw'), 1000);
+  for (const [size, kind] of [
+    [most + 1, 'block'],
+    [1e10, 'block'],
+    [1001, 'raw'],
+    [999, 'raw'],
+  ] as const) {
+    assert.throws(
+      () => ends(1000, size, kind),
+      (error) => isClipError(error, 'CORRUPT_INDEX'),
+    );
+  }
 });
 
 test('an attribute has a name, without a NUL', () => {

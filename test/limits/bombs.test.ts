@@ -2,10 +2,12 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { gzipSync } from 'node:zlib';
+import { digestOf } from '../../src/reference/digest.js';
 import { gzipBomb, zstdBomb } from '../support/bombs.js';
 import { type PackedLayer, writePackedLayout } from '../support/layout-builder.js';
 import { tempDir } from '../support/run-clip.js';
-import { header } from '../support/tar-builder.js';
+import { header, member, tar } from '../support/tar-builder.js';
 import { measure } from './measured.js';
 
 /** MiB; docs/security.md, "Memory". */
@@ -16,6 +18,22 @@ const bombs: Record<string, (head: Buffer) => PackedLayer> = {
   gzip: (head) => gzipBomb(head, 64),
   zstd: (head) => zstdBomb(head, 64),
 };
+
+test('compressed bytes that unpack to nothing', async (t) => {
+  const dir = await tempDir(t);
+  const plain = tar(member({ name: 'a' }, 'text'));
+  // Empty stored blocks.
+  const nothing = Buffer.alloc(20_000_000, Buffer.from([0, 0, 0, 0xff, 0xff]));
+  const [head, body] = [gzipSync(plain).subarray(0, 10), gzipSync(plain).subarray(10)];
+  const mediaType = 'application/vnd.oci.image.layer.v1.tar+gzip';
+  const layout = join(dir, 'layout');
+  writePackedLayout(layout, [
+    { blob: Buffer.concat([head, nothing, body]), diffId: digestOf(plain), mediaType },
+  ]);
+  const index = await measure(['index', `oci:${layout}:latest`, '-o', join(dir, 'i')], dir);
+  assert.notEqual(index.status, 0);
+  assert.match(index.stderr, /compressed bytes in a row hold \d+ bytes of a layer \(LIMIT\)/);
+});
 
 for (const [name, make] of Object.entries(bombs)) {
   test(`a gibibyte of zeros in a ${name} layer`, async (t) => {

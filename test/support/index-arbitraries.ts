@@ -147,11 +147,11 @@ function buildLayer(
     const from = raw[index % raw.length]!;
     const length = Math.min(Math.max(from.length, index < 5 ? 1 : 30_000), uncompressedSize - offset);
     const { kind, bit } = from;
-    const compressed = 2 + ((length * 7) % 100_003);
+    const compressed = kind === 'raw' ? length : 2 + ((length * 7) % 100_003);
     const before = spans.at(-1)?.span;
     // Now and then it goes on in the frame of the one before.
     const goesOn = kind === 'frame' && before?.kind === 'frame' && from.skipped > 1;
-    byte = goesOn ? before.byte : byte + from.skipped;
+    byte = goesOn ? before.byte : (kind === 'raw' ? last : byte) + from.skipped;
     if (!goesOn) last = Math.max(last, byte + compressed);
     const skip = goesOn ? before.skip + before.length : 0;
     const digest = createHash('sha256').update(`${index} ${offset}`).digest('hex');
