@@ -1,5 +1,6 @@
 /** Layers that unfold to far more than they are: memory stays bounded, and what is inside can be read. */
 import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
@@ -53,5 +54,17 @@ for (const [name, make] of Object.entries(bombs)) {
     assert.deepEqual(cat.stdout, Buffer.alloc(10));
     t.diagnostic(`cat: ${Math.round(cat.peak)} MiB, ${cat.seconds.toFixed(1)} s`);
     assert.ok(cat.peak < MOST_MEMORY, `${cat.peak} MiB`);
+  });
+
+  test(`a gibibyte of zeros in an archive that is compressed as a whole, ${name}`, async (t) => {
+    const dir = await tempDir(t);
+    const archive = join(dir, 'x.tar');
+    writeFileSync(archive, make(header({ name: 'zeros', size: GIB - 1024 })).blob);
+    // What has come out is written before more is decoded: so the spool's quota ends it.
+    const index = await measure(['index', `docker-archive:${archive}`, '--disk-cache', '64MiB'], dir);
+    assert.equal(index.status, 1, index.stderr);
+    assert.match(index.stderr, /\(LIMIT\)$/m);
+    t.diagnostic(`index: ${Math.round(index.peak)} MiB, ${index.seconds.toFixed(1)} s`);
+    assert.ok(index.peak < MOST_MEMORY, `${index.peak} MiB`);
   });
 }

@@ -2,7 +2,7 @@ import { ClipError } from '../../errors.js';
 import { createLayerDecoder } from '../../inflate/decode.js';
 import { detectEncoding } from '../../inflate/detect.js';
 
-/** Input is decoded in pieces of this size, so that a bomb unfolds to no more than some megabytes at a time. */
+/** gzip is decoded in pieces of this size, so that a bomb unfolds to some 16 MiB at a time at most. */
 const PIECE = 16 << 10;
 /** What `docker load` takes too, and clip does not decode. */
 const FOREIGN: readonly (readonly [name: string, magic: readonly number[], program: string])[] = [
@@ -12,45 +12,77 @@ const FOREIGN: readonly (readonly [name: string, magic: readonly number[], progr
 ];
 const LONGEST_MAGIC = 6;
 
-/** The plain bytes of a stream that may be gzip or zstd. Throws UNSUPPORTED for other compressions, or as the decoder does. */
+/**
+ * The plain bytes of a stream that may be gzip or zstd; a chunk is valid until the next one is asked for. Throws UNSUPPORTED for other
+ * compressions, or as the decoder does.
+ */
 export async function* uncompressed(
   chunks: AsyncIterable<Uint8Array>,
   what: string,
 ): AsyncGenerator<Uint8Array> {
-  const decoded: Uint8Array[] = [];
-  let decoder: ReturnType<typeof createLayerDecoder> | undefined;
-  let head: Uint8Array = new Uint8Array(0);
+  const iterator = chunks[Symbol.asyncIterator]();
+  try {
+    const head = await readHead(iterator);
+    const whole = joined(head, iterator);
+    switch (compressionOf(head, what)) {
+      case 'gzip':
+        yield* gunzip(whole);
+        break;
+      case 'zstd':
+        yield* unzstd(whole);
+        break;
+      default:
+        yield* whole;
+    }
+  } finally {
+    await iterator.return?.();
+  }
+}
 
-  async function* decode(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-    for (let at = 0; at < bytes.length; at += PIECE) {
-      await decoder!.push(bytes.subarray(at, at + PIECE));
+async function readHead(iterator: AsyncIterator<Uint8Array>): Promise<Uint8Array> {
+  let head: Uint8Array = new Uint8Array(0);
+  while (head.length < LONGEST_MAGIC) {
+    const next = await iterator.next();
+    if (next.done === true) break;
+    head = Buffer.concat([head, next.value]);
+  }
+  return head;
+}
+
+async function* joined(
+  head: Uint8Array,
+  iterator: AsyncIterator<Uint8Array>,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  yield head;
+  for (let next = await iterator.next(); next.done !== true; next = await iterator.next()) yield next.value;
+}
+
+async function* gunzip(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  const decoded: Uint8Array[] = [];
+  // The decoder's view is valid only while it is called.
+  const decoder = createLayerDecoder('gzip', { data: (bytes) => void decoded.push(Uint8Array.from(bytes)) });
+  for await (const chunk of chunks) {
+    for (let at = 0; at < chunk.length; at += PIECE) {
+      await decoder.push(chunk.subarray(at, at + PIECE));
       yield* decoded.splice(0);
     }
   }
-
-  function begin(): void {
-    refuseForeign(head, what);
-    const encoding = detectEncoding(head, true) ?? 'plain';
-    // The decoder's view is valid only while it is called.
-    decoder = createLayerDecoder(encoding, { data: (bytes) => void decoded.push(Uint8Array.from(bytes)) });
-  }
-
-  for await (const chunk of chunks) {
-    if (decoder !== undefined) {
-      yield* decode(chunk);
-      continue;
-    }
-    head = Buffer.concat([head, chunk]);
-    if (head.length < LONGEST_MAGIC) continue;
-    begin();
-    yield* decode(head);
-  }
-  if (decoder === undefined) {
-    begin();
-    yield* decode(head);
-  }
-  await decoder!.end();
+  await decoder.end();
   yield* decoded.splice(0);
+}
+
+/** Four bytes of zstd stand for 128 KiB, too many for pieces of the input to bound it: what comes out is taken as it is made. */
+async function* unzstd(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  const { createFrames } = await import('../../inflate/zstd/frames.js');
+  const frames = createFrames();
+  try {
+    for await (const chunk of chunks) {
+      for await (const event of frames.push(chunk)) if (event.type === 'data') yield event.bytes;
+    }
+    frames.end();
+  } finally {
+    frames.close();
+  }
 }
 
 /** How a file is compressed, by its first bytes (6 are enough); undefined for a plain one. Throws UNSUPPORTED. */
