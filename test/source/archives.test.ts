@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, readFile, rm, symlink, truncate, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, mkdtemp, readFile, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -7,11 +7,13 @@ import { gunzipSync, gzipSync } from 'node:zlib';
 import { type ErrorCode, isClipError } from '../../src/errors.js';
 import { DEFAULT_CONNECTION } from '../../src/http/options.js';
 import { parseImage } from '../../src/reference/parse-image.js';
+import { openTarStore } from '../../src/source/archive/tar-store.js';
 import { openSource } from '../../src/source/open.js';
 import { resolveImage } from '../../src/source/resolve-image.js';
 import type { ImageSource } from '../../src/source/source.js';
 import { missingPrograms, run } from '../support/docker-registry.js';
 import { sha256 } from '../support/registry-store.js';
+import { member, type SparseFile, type SparseForm, sparseMember, tar } from '../support/tar-builder.js';
 import { collect, noise } from '../support/test-image.js';
 
 const missing = missingPrograms('skopeo', 'umoci', 'tar', 'zstd');
@@ -122,6 +124,71 @@ test('an old docker save archive, whose equal layers are links; a layer that is 
   await source.close();
   await truncate(archive, 100_000);
   await assert.rejects(open(`docker-archive:${archive}`), fails('CORRUPT_TAR'));
+});
+
+for (const form of ['old', '0.0', '0.1', '1.0'] satisfies SparseForm[]) {
+  test(`sparse members of an archive (${form}) have zeros in their holes, and take the place of older ones`, async (t) => {
+    const [a, b] = [Buffer.from(noise(700, 1)), Buffer.from(noise(900, 2))];
+    const files: SparseFile[] = [
+      { name: 'none', size: 2000, runs: [] },
+      { name: 'at-the-beginning', size: 2000, runs: [[0, a]] },
+      { name: 'at-the-end', size: 2000, runs: [[1300, a]] },
+      { name: 'whole', size: 700, runs: [[0, a]] },
+      {
+        name: 'several',
+        size: 9000,
+        runs: [
+          [0, a],
+          [1000, b],
+          [5000, a],
+        ],
+      },
+    ];
+    const old = files.map(({ name, size }) => member({ name }, Buffer.alloc(size, 'x')));
+    const path = join(await workFolder(t), 'x.tar');
+    await writeFile(path, tar(...old, ...files.map((file) => sparseMember(form, file))));
+    const store = await openTarStore(path);
+    t.after(() => store.close());
+    for (const { name, size, runs } of files) {
+      const wanted = Buffer.alloc(size);
+      for (const [at, bytes] of runs) bytes.copy(wanted, at);
+      const file = (await store.open(name))!;
+      assert.equal(file.size, size, name);
+      for (let start = 0; start < size; start += 499) {
+        const buffer = Buffer.alloc(1700, 'y');
+        const count = await file.read(buffer, start);
+        assert.deepEqual(buffer.subarray(0, count), wanted.subarray(start, start + 1700), `${name} ${start}`);
+      }
+      assert.equal(await file.read(Buffer.alloc(10), size), 0);
+    }
+  });
+}
+
+test('a layer that GNU tar stored sparse', { skip }, async (t) => {
+  const folder = await workFolder(t);
+  const layer = tar(
+    member({ name: 'a' }, Buffer.from(noise(70_000))),
+    member({ name: 'zeros' }, Buffer.alloc(1 << 20)),
+    member({ name: 'b' }, Buffer.from(noise(70_000, 2))),
+  );
+  const rootfs = { type: 'layers', diff_ids: [sha256(layer)] };
+  // GNU tar looks for holes only in what takes less of the disk than its size.
+  const zeros = Buffer.alloc(4096);
+  const file = join(folder, 'layer.tar');
+  await writeFile(file, layer.subarray(0, layer.indexOf(zeros)));
+  const end = layer.lastIndexOf(zeros) + zeros.length;
+  await truncate(file, end);
+  await appendFile(file, layer.subarray(end));
+  await writeFile(join(folder, 'c.json'), JSON.stringify({ os: 'linux', architecture: 'amd64', rootfs }));
+  const listing = [{ Config: 'c.json', RepoTags: null, Layers: ['layer.tar'] }];
+  await writeFile(join(folder, 'manifest.json'), JSON.stringify(listing));
+  const archive = join(folder, 'saved.tar');
+  const names = ['layer.tar', 'c.json', 'manifest.json'];
+  await run('tar', ['-C', folder, '--posix', '-S', '--hole-detection=raw', '-cf', archive, ...names]);
+  assert.ok((await readFile(archive)).length < 1 << 20);
+  const source = await open(`docker-archive:${archive}`);
+  assert.deepEqual(await layersOf(source), [layer]);
+  await source.close();
 });
 
 test('a bare root file system tar is an image of one layer: plain, gzip, zstd', { skip }, async (t) => {

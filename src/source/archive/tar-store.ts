@@ -7,6 +7,7 @@ import { detectEncoding, MAGIC_LENGTH } from '../../inflate/detect.js';
 import { corrupt } from '../../oci/json.js';
 import { createTarWalker } from '../../tar/walk.js';
 import { type Entry, extentsOf } from '../../tree/entry.js';
+import type { ExtentList } from '../../tree/extents.js';
 import { type ContentFile, type ContentStore, fileError } from '../content-store.js';
 import { openFile } from '../layout.js';
 import type { ReadOptions } from '../source.js';
@@ -22,7 +23,9 @@ const MAX_LINKS = 1024;
 const LISTING = { 'oci-archive': 'index.json', 'docker-archive': 'manifest.json' } as const;
 const LISTINGS = new Set<string>(Object.values(LISTING));
 
-type Member = { offset: number; size: number } | { link: string };
+/** A file's bytes lie where its extents say; what is between them is zeros. */
+type StoredFile = { size: number; extents: ExtentList };
+type Member = StoredFile | { link: string };
 
 /** Opens a tar file. Throws NOT_FOUND, IO, CORRUPT_TAR, LIMIT, or UNSUPPORTED for a compressed one. */
 export async function openTarStore(path: string, options: ReadOptions = {}): Promise<ContentStore> {
@@ -122,9 +125,8 @@ function addMember(members: Map<string, Member>, entry: Entry): void {
     // Unpackers take the last one, readers in place the first: what an image is must not depend on who reads it.
     throw corrupt('the archive', `holds more than one ${name}`);
   }
-  const extents = extentsOf(entry);
-  if (entry.type === 'file' && extents.length <= 1) {
-    members.set(name, { offset: extents.at(0)?.offset ?? entry.position, size: entry.size });
+  if (entry.type === 'file') {
+    members.set(name, { size: entry.size, extents: extentsOf(entry) });
   } else if (entry.type === 'hardlink') {
     members.set(name, { link: byteStringToText(entry.link) });
   } else if (entry.type === 'symlink') {
@@ -154,11 +156,49 @@ function openMember(file: ContentFile, members: Map<string, Member>, name: strin
     member = members.get(member.link);
   }
   if (member === undefined) return undefined;
-  const { offset, size } = member;
+  const { size, extents } = member;
   return {
     size,
     read: (target, position) =>
-      file.read(target.subarray(0, Math.max(0, size - position)), offset + position),
+      readExtents(file, extents, { target: target.subarray(0, Math.max(0, size - position)), position }),
     async close() {},
   };
+}
+
+/** Fills `target` from `position` of the member on, as far as the archive goes; returns the bytes read. */
+async function readExtents(
+  file: ContentFile,
+  extents: ExtentList,
+  { target, position }: { target: Uint8Array; position: number },
+): Promise<number> {
+  let number = firstBehind(extents, position);
+  for (let done = 0; done < target.length; ) {
+    const extent = extents.at(number);
+    const start = (extent?.logical ?? Number.POSITIVE_INFINITY) - position;
+    if (extent === undefined || start > done) {
+      const end = Math.min(start, target.length);
+      target.fill(0, done, end);
+      done = end;
+      continue;
+    }
+    const part = target.subarray(done, start + extent.length);
+    const count = await file.read(part, extent.offset + done - start);
+    done += count;
+    if (count < part.length) return done;
+    number++;
+  }
+  return target.length;
+}
+
+/** The number of the first extent that ends behind `position`. */
+function firstBehind(extents: ExtentList, position: number): number {
+  let low = 0;
+  let high = extents.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    const { logical, length } = extents.at(middle)!;
+    if (logical + length > position) high = middle;
+    else low = middle + 1;
+  }
+  return low;
 }
