@@ -1,3 +1,4 @@
+import { ClipError } from '../errors.js';
 import { bufferSource } from '../format/buffer-source.js';
 import { encodeImage } from '../format/image-encoder.js';
 import { requireTexts } from '../format/image-info.js';
@@ -75,6 +76,39 @@ export async function buildIndex(
   return { chunks, layers: origins };
 }
 
+interface ImageLayer {
+  descriptor: Descriptor;
+  diffId: string;
+}
+
+/**
+ * Each layer once: an image may have one several times, and only the first is looked at. Throws CORRUPT_IMAGE or DIGEST_MISMATCH where the
+ * others are described differently.
+ */
+function distinctLayers({ layers, diffIds }: ResolvedImage): ImageLayer[] {
+  const distinct = new Map<string, ImageLayer>();
+  for (const [i, descriptor] of layers.entries()) {
+    const { digest, size } = descriptor;
+    const diffId = diffIds[i]!;
+    const first = distinct.get(digest);
+    if (first === undefined) distinct.set(digest, { descriptor, diffId });
+    else if (size !== first.descriptor.size) {
+      throw new ClipError(
+        'CORRUPT_IMAGE',
+        `the manifest names layer ${digest} with ${first.descriptor.size} bytes and with ${size}`,
+        { hint: 'the image is damaged or was made by a faulty tool; pull or push it anew' },
+      );
+    } else if (diffId !== first.diffId) {
+      throw new ClipError(
+        'DIGEST_MISMATCH',
+        `the config names layer ${digest} with diffID ${first.diffId} and with ${diffId}`,
+        { hint: 'the image is damaged or forged: its config does not belong to its layers' },
+      );
+    }
+  }
+  return [...distinct.values()];
+}
+
 /** The section of every layer by its digest: from the store, else scanned, as many layers at a time as there are threads. */
 async function layerSections(
   source: ImageSource,
@@ -82,14 +116,12 @@ async function layerSections(
   { spacing, sections: store, elsewhere, observer, signal }: BuildOptions,
 ): Promise<{ sections: Map<string, Uint8Array>; origins: LayerOrigins }> {
   const found = new Map<string, Uint8Array>();
-  const missing = new Map<string, { descriptor: Descriptor; diffId: string }>();
-  for (const [i, descriptor] of image.layers.entries()) {
-    const { digest } = descriptor;
-    const diffId = image.diffIds[i]!;
-    if (found.has(digest) || missing.has(digest)) continue;
-    const section = await reusable(store?.get(digest, spacing), { descriptor, diffId, spacing });
+  const missing = new Map<string, ImageLayer>();
+  for (const layer of distinctLayers(image)) {
+    const { digest } = layer.descriptor;
+    const section = await reusable(store?.get(digest, spacing), { ...layer, spacing });
     if (section) found.set(digest, section);
-    else missing.set(digest, { descriptor, diffId });
+    else missing.set(digest, layer);
   }
   const local = found.size;
   if (elsewhere) {
@@ -132,7 +164,7 @@ async function layerSections(
 /** A section that somebody has, if it is whole to its last block and says the same of the layer as this image does. */
 async function reusable(
   from: Promise<Uint8Array | undefined> | undefined,
-  layer: { descriptor: Descriptor; diffId: string; spacing: number },
+  layer: ImageLayer & { spacing: number },
 ): Promise<Uint8Array | undefined> {
   const section = await from;
   if (!section) return undefined;
