@@ -235,3 +235,35 @@ test('six who push different indexes at the same time to a registry without the 
     pushed.map(({ reference }) => reference.slice(reference.indexOf('@') + 1)).sort(),
   );
 });
+
+test('what others wrote into the list under the tag stays as it is', async (t) => {
+  const { image, registry, subject } = await registryWithImage(t, { referrers: 'none' });
+  const type = 'application/vnd.oci.image.index.v1+json';
+  const tag = `sha256-${subject.slice(7)}`;
+  const foreign = {
+    mediaType: 'application/vnd.oci.image.manifest.v1+json',
+    digest: `sha256:${'1'.repeat(64)}`,
+    size: 100,
+    data: 'e30=',
+    platform: { architecture: 'amd64', os: 'windows', 'os.version': '10', 'os.features': ['win32k'] },
+    artifactType: 'application/x.test',
+    'x.test.unknown': { a: [null, 1] },
+  };
+  const document = {
+    schemaVersion: 2,
+    mediaType: type,
+    artifactType: 'application/x.list',
+    manifests: [foreign],
+    subject: { mediaType: foreign.mediaType, digest: subject, size: 1 },
+    annotations: { 'x.test.note': 'kept' },
+    'x.test.unknown': 'kept',
+  };
+  registry.addManifest('demo/app', tag, document, type);
+  const pushed = await pushIndex(image, (await machine(t)).options);
+  const stored = registry.store.manifests.get('demo/app')!.get(tag)!;
+  const { manifests, ...rest } = JSON.parse(Buffer.from(stored.bytes).toString());
+  const { manifests: before, ...others } = document;
+  assert.deepEqual(rest, others);
+  assert.deepEqual(manifests.slice(0, -1), before);
+  assert.equal(manifests.at(-1).digest, pushed.reference.split('@')[1]);
+});

@@ -10,7 +10,7 @@ import { digestOf } from '../../reference/digest.js';
 import type { RegistryReference } from '../../reference/image-ref.js';
 import type { ReadOptions } from '../source.js';
 import type { RepositoryApi } from './api.js';
-import { createReferrers, readReferrersTag, referrersTag } from './referrers.js';
+import { createReferrers, readReferrersTag, referrersTag, withReferrer } from './referrers.js';
 import { registryError } from './registry-error.js';
 import { openRepository, type RegistryOptions } from './repository.js';
 import { createUploader, type Uploader } from './upload.js';
@@ -111,10 +111,9 @@ async function addToTag(
 ): Promise<void> {
   const { entry, registry, repository, read } = add;
   for (let round = 0; round < MAX_ROUNDS; round++) {
-    const { list, etag } = await readReferrersTag(api, subject, { ...read, registry, repository });
+    const { list, document, etag } = await readReferrersTag(api, subject, { ...read, registry, repository });
     if (list.some(({ digest }) => digest === entry.digest)) return;
-    const index = { schemaVersion: 2, mediaType: OCI_INDEX, manifests: [...list, entry] };
-    const body = Buffer.from(JSON.stringify(index));
+    const body = Buffer.from(JSON.stringify(withReferrer(document, entry)));
     await putManifest(api, referrersTag(subject), {
       body,
       type: OCI_INDEX,

@@ -6,7 +6,7 @@
 import { readBody } from '../../http/client.js';
 import type { HttpResponse } from '../../http/transport.js';
 import type { Descriptor } from '../../oci/descriptor.js';
-import { asArray, corrupt, MAX_DOCUMENT, own, parseJsonObject } from '../../oci/json.js';
+import { asArray, corrupt, type JsonObject, MAX_DOCUMENT, own, parseJsonObject } from '../../oci/json.js';
 import { OCI_INDEX } from '../../oci/media-types.js';
 import { parseDescriptor } from '../../oci/parse-descriptor.js';
 import type { ReadOptions } from '../source.js';
@@ -52,7 +52,7 @@ export function createReferrers(
       }
       if (status !== 200) throw await refused(response, subject);
       next = nextPage(response, api.origin);
-      found.push(...(await readList(response, subject)));
+      found.push(...(await readList(response, subject)).list);
     }
     return found;
   }
@@ -84,6 +84,8 @@ export function referrersTag(subject: string): string {
 
 export interface ReferrersTag {
   list: Descriptor[];
+  /** The image index as it was read, with all that others wrote into it; empty where there is none. */
+  document: JsonObject;
   /** For a conditional update, where the registry gives one. */
   etag: string | undefined;
 }
@@ -98,21 +100,30 @@ export async function readReferrersTag(
   const response = await api.get(`manifests/${tag}`, { accept: OCI_INDEX }, options);
   if (response.status === 404) {
     await response.body.discard();
-    return { list: [], etag: undefined };
+    return { list: [], document: {}, etag: undefined };
   }
   if (response.status !== 200) {
     const what = `${options.registry}/${options.repository}:${tag}`;
     throw await registryError(response, { what, login: options.registry });
   }
-  return { etag: response.headers.etag, list: await readList(response, subject) };
+  return { etag: response.headers.etag, ...(await readList(response, subject)) };
 }
 
-async function readList(response: HttpResponse, subject: string): Promise<Descriptor[]> {
+async function readList(
+  response: HttpResponse,
+  subject: string,
+): Promise<Pick<ReferrersTag, 'list' | 'document'>> {
   const what = `the list of what refers to ${subject}`;
   const document = parseJsonObject(await readBody(response, MAX_DOCUMENT, what), what);
   if (own(document, 'manifests') === undefined) throw corrupt(what, 'is no image index');
   const manifests = asArray(own(document, 'manifests') ?? [], `${what} .manifests`, MAX_REFERRERS);
-  return manifests.map((entry, i) => parseDescriptor(entry, `${what} .manifests[${i}]`));
+  return { list: manifests.map((entry, i) => parseDescriptor(entry, `${what} .manifests[${i}]`)), document };
+}
+
+/** The image index with one entry more, and all else as others wrote it: they may put more there than clip knows. */
+export function withReferrer(document: JsonObject, entry: Descriptor): JsonObject {
+  const manifests = (own(document, 'manifests') ?? []) as readonly unknown[];
+  return { ...document, schemaVersion: 2, mediaType: OCI_INDEX, manifests: [...manifests, entry] };
 }
 
 /** The next page of a list (RFC 8288): only of this registry. */
