@@ -179,6 +179,25 @@ test('push: a repository without the image is refused before anything is sent', 
   );
 });
 
+test('push: a registry that refuses HEAD is asked by GET for the manifest', async (t) => {
+  const { image, registry } = await registryWithImage(t);
+  const { options } = await machine(t);
+  const built = await buildImageIndex(image, options);
+  for (const status of [403, 405]) {
+    registry.onRequest(({ method }) => (method === 'HEAD' ? { kind: 'status', status } : undefined));
+    const pushed = await pushIndex(built.path, options);
+    assert.ok(pushed.blobs.every(({ digest }) => registry.store.blobs.has(digest)));
+    const elsewhere = pushIndex(built.path, { ...options, image: `${registry.host}/demo/other:1` });
+    await assert.rejects(elsewhere, (error: unknown) => isClipError(error, 'NOT_FOUND'));
+  }
+  registry.onRequest(() => ({ kind: 'status', status: 403, body: '{"errors":[{"code":"DENIED"}]}' }));
+  await assert.rejects(pushIndex(built.path, options), (error: unknown) => {
+    assert.ok(isClipError(error, 'DENIED'), String(error));
+    assert.match(error.message, /access denied: DENIED$/);
+    return true;
+  });
+});
+
 test('push with a token asks for pull,push once', async (t) => {
   const { image, registry } = await registryWithImage(t, { auth: { kind: 'token' } });
   const { options } = await machine(t);

@@ -48,12 +48,20 @@ export function openPublisher(reference: RegistryReference, options: RegistryOpt
     ...createUploader(api, { ...names, connection }),
     close,
     async hasManifest(digest, read) {
-      const message = { method: 'HEAD', headers: { accept: ACCEPTED_MANIFESTS.join(', ') } } as const;
-      const response = await api.send(`manifests/${digest}`, message, read);
+      const headers = { accept: ACCEPTED_MANIFESTS.join(', ') };
+      let response = await api.send(`manifests/${digest}`, { method: 'HEAD', headers }, read);
+      if (response.status !== 200 && response.status !== 404) {
+        // Some registries refuse HEAD, and an answer to it has no words.
+        await response.body.discard();
+        response = await api.get(`manifests/${digest}`, headers, read);
+      }
+      const { status } = response;
+      if (status !== 200 && status !== 404) {
+        const what = `${registry}/${repository}@${digest}`;
+        throw await registryError(response, { what, login: registry });
+      }
       await response.body.discard();
-      if (response.status === 200) return true;
-      if (response.status === 404) return false;
-      throw await registryError(response, { what: `${registry}/${repository}@${digest}`, login: registry });
+      return status === 200;
     },
     async publish(manifest, refers, read) {
       const digest = digestOf(manifest);
