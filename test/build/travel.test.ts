@@ -7,6 +7,9 @@ import { buildImageIndex } from '../../src/build/build-image-index.js';
 import { pullIndex } from '../../src/build/pull-index.js';
 import { pushIndex } from '../../src/build/push-index.js';
 import { isClipError } from '../../src/errors.js';
+import { INDEX_ARTIFACT } from '../../src/oci/index-artifact.js';
+import { parseImage } from '../../src/reference/parse-image.js';
+import { openSource } from '../../src/source/open.js';
 import { machine, registryWithImage } from '../support/travel.js';
 
 const FILE = '/etc/debian_version';
@@ -142,6 +145,27 @@ test('of several indexes of one format the smallest digest is taken, whoever pus
   assert.equal(seen.indexPath, smallest);
   // Three pages of one each, in an unfiltered list.
   assert.ok(registry.log.filter(({ path }) => path.includes('from=')).length >= 2);
+});
+
+test('pages of a list whose URLs have commas are followed', async (t) => {
+  const { image, registry, subject } = await registryWithImage(t, {
+    referrers: { filter: true, pageSize: 1 },
+  });
+  const { options } = await machine(t);
+  const pushed = [];
+  for (const spacing of [4 << 20, 2 << 20]) {
+    const built = await buildImageIndex(image, { ...options, spacing });
+    pushed.push((await pushIndex(built.path, options)).reference.split('@')[1]);
+  }
+  registry.onRequest(({ path }) =>
+    path.includes('/referrers/') && !path.includes('from=')
+      ? { kind: 'headers', headers: { link: `<${path}&from=1&last=a,b>; rel="next"` } }
+      : undefined,
+  );
+  const source = await openSource(parseImage(image), { connection: options.connection, offline: false });
+  t.after(() => source.close());
+  const listed = await source.referrers!(subject, INDEX_ARTIFACT);
+  assert.deepEqual(listed.map(({ digest }) => digest).sort(), pushed.sort());
 });
 
 test('pull: the file is the one that was built, but for its hint; into the store it is found', async (t) => {

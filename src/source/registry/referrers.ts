@@ -11,6 +11,7 @@ import { OCI_INDEX } from '../../oci/media-types.js';
 import { parseDescriptor } from '../../oci/parse-descriptor.js';
 import type { ReadOptions } from '../source.js';
 import type { RepositoryApi } from './api.js';
+import { linkTargets } from './link-header.js';
 import { registryError } from './registry-error.js';
 
 /** A list is not followed further than this: whoever may push can make it as long as they like. */
@@ -126,11 +127,9 @@ export function withReferrer(document: JsonObject, entry: Descriptor): JsonObjec
   return { ...document, schemaVersion: 2, mediaType: OCI_INDEX, manifests: [...manifests, entry] };
 }
 
-/** The next page of a list (RFC 8288): only of this registry. */
+/** The next page of a list: only of this registry. */
 function nextPage(response: HttpResponse, origin: string): URL | undefined {
-  const links = response.headers.link?.split(',') ?? [];
-  const link = links.find((text) => /;\s*rel="?next"?/i.test(text));
-  const target = link && /<([^>]*)>/.exec(link)?.[1];
+  const [target] = linkTargets(response.headers.link ?? '', 'next');
   if (target === undefined || !URL.canParse(target, response.url.href)) return undefined;
   const url = new URL(target, response.url);
   return url.origin === origin ? url : undefined;
