@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { ClipError, type ErrorCode } from '../../src/errors.js';
@@ -255,5 +255,49 @@ test('a registries.conf that is wrong says where', async (t) => {
     ['[[registry]]\nprefix = "a.test"\nlocation = "B AD"\n', /makes no reference/],
   ] as const) {
     await assert.rejects(read('a.test/b', await configured(t, text)), fails('USAGE', message), text);
+  }
+});
+
+test('a registries.conf that is named and not there, or cannot be read, is no empty one', async (t) => {
+  const HOME = await tempDir(t);
+  const folder = join(HOME, '.config/containers');
+  const refused = (message: RegExp, more: Record<string, string> = {}) =>
+    assert.rejects(readRegistriesConf({ HOME, ...more }), fails('USAGE', message));
+  await readRegistriesConf({ HOME });
+  for (const named of [join(HOME, 'none'), '/dev/null/none'])
+    await refused(/CONTAINERS_REGISTRIES_CONF names .*, which is not there/, {
+      CONTAINERS_REGISTRIES_CONF: named,
+    });
+  await refused(/cannot be read \(EISDIR\)/, { CONTAINERS_REGISTRIES_CONF: HOME });
+  assert.deepEqual(await readRegistriesConf({ HOME, CONTAINERS_REGISTRIES_CONF: '/dev/null' }), []);
+
+  // A file and a folder that nobody can read, root neither.
+  await mkdir(folder, { recursive: true });
+  const conf = join(folder, 'registries.conf');
+  await symlink('registries.conf', conf);
+  await refused(/registries\.conf" cannot be read \(ELOOP\)/);
+  await rm(conf);
+  await symlink('registries.conf.d', `${conf}.d`);
+  await refused(/registries\.conf\.d" cannot be read \(ELOOP\)/);
+  await rm(`${conf}.d`);
+  await mkdir(join(`${conf}.d`, 'folder.conf'), { recursive: true });
+  await symlink('none', join(`${conf}.d`, 'dangling.conf'));
+  await readRegistriesConf({ HOME });
+  await symlink('loop.conf', join(`${conf}.d`, 'loop.conf'));
+  await refused(/loop\.conf" cannot be read \(ELOOP\)/);
+});
+
+test('a registries.conf of mode 000 is not passed over', async (t) => {
+  const { environment } = await configured(t, '[[registry]]\nlocation = "a.test"\nblocked = true\n');
+  const home = environment.HOME!;
+  await chmod(home, 0o755);
+  await chmod(join(home, '.config/containers/registries.conf'), 0);
+  // Modes do not stop root, who is nobody meanwhile.
+  const isRoot = process.geteuid?.() === 0;
+  if (isRoot) process.seteuid?.(65_534);
+  try {
+    await assert.rejects(read('a.test/b', { environment }), fails('USAGE', /cannot be read \(EACCES\)/));
+  } finally {
+    if (isRoot) process.seteuid?.(0);
   }
 });

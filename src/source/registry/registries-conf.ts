@@ -29,13 +29,26 @@ export interface MirrorRule {
 type Environment = Readonly<Record<string, string | undefined>>;
 type Table = Readonly<Record<string, unknown>>;
 
-/** The rules of all files; a later one for the same prefix takes the place of an earlier. Throws USAGE for a file that is wrong. */
+/**
+ * The rules of all files; a later one for the same prefix takes the place of an earlier. Throws USAGE for a file that is wrong or cannot be
+ * read, since what it blocks would be asked otherwise.
+ */
 export async function readRegistriesConf(environment: Environment): Promise<RegistryRule[]> {
   const rules = new Map<string, RegistryRule>();
-  for (const path of configurationFiles(environment)) {
-    const text = readText(path) ?? '';
+  const { CONTAINERS_REGISTRIES_CONF: named } = environment;
+  for (const path of named ? [named] : configurationFiles(environment)) {
+    const text = readText(path);
+    if (text === undefined && named) {
+      throw new ClipError(
+        'USAGE',
+        `CONTAINERS_REGISTRIES_CONF names ${JSON.stringify(path)}, which is not there`,
+        {
+          hint: 'correct the variable, or unset it',
+        },
+      );
+    }
     // Distributions ship it with comments alone: then there is nothing to load a parser for.
-    if (!/^[ \t]*(?:\[\[[ \t]*)?registry\b/m.test(text)) continue;
+    if (text === undefined || !/^[ \t]*(?:\[\[[ \t]*)?registry\b/m.test(text)) continue;
     for (const rule of await parseRules(text, path)) rules.set(rule.prefix, rule);
   }
   return [...rules.values()];
@@ -66,16 +79,24 @@ function covers(prefix: string, name: string): boolean {
 
 /** A file of a few lines, read in the blink that node:fs/promises takes to load. */
 function readText(path: string): string | undefined {
+  return unlessMissing(path, () => fs.readFileSync(path, 'utf8'));
+}
+
+/** Undefined where there is no such file or folder; one that is there has to be read. */
+function unlessMissing<T>(path: string, read: () => T): T | undefined {
   try {
-    return fs.readFileSync(path, 'utf8');
-  } catch {
-    return undefined;
+    return read();
+  } catch (error) {
+    const { code = 'unknown' } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
+    throw new ClipError('USAGE', `${JSON.stringify(path)} cannot be read (${code})`, {
+      hint: 'check its permissions, or name another registries.conf with CONTAINERS_REGISTRIES_CONF',
+      cause: error,
+    });
   }
 }
 
 function configurationFiles(environment: Environment): string[] {
-  const { CONTAINERS_REGISTRIES_CONF: named } = environment;
-  if (named) return [named];
   const own = join(
     environment.XDG_CONFIG_HOME || join(environment.HOME || homedir(), '.config'),
     'containers',
@@ -87,16 +108,11 @@ function configurationFiles(environment: Environment): string[] {
 }
 
 function configurationsIn(folder: string): string[] {
-  let names: string[];
-  try {
-    names = fs.readdirSync(folder);
-  } catch {
-    return [];
-  }
-  return names
-    .filter((name) => name.endsWith('.conf'))
-    .sort()
-    .map((name) => join(folder, name));
+  const found = unlessMissing(folder, () => fs.readdirSync(folder, { withFileTypes: true })) ?? [];
+  return found
+    .filter((entry) => entry.name.endsWith('.conf') && !entry.isDirectory())
+    .map(({ name }) => join(folder, name))
+    .sort();
 }
 
 async function parseRules(text: string, path: string): Promise<RegistryRule[]> {
