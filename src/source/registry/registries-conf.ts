@@ -101,10 +101,23 @@ function configurationFiles(environment: Environment): string[] {
     environment.XDG_CONFIG_HOME || join(environment.HOME || homedir(), '.config'),
     'containers',
   );
+  const system = '/etc/containers/registries.conf';
+  const systemFolder = '/etc/containers/registries.conf.d';
+  if (isOthers(own)) return [system, ...configurationsIn(systemFolder)];
   const main = join(own, 'registries.conf');
-  const first = readText(main) === undefined ? '/etc/containers/registries.conf' : main;
-  const folders = ['/etc/containers/registries.conf.d', join(own, 'registries.conf.d')];
+  const first = readText(main) === undefined ? system : main;
+  const folders = [systemFolder, join(own, 'registries.conf.d')];
   return [first, ...folders.flatMap(configurationsIn)];
+}
+
+/** A home that this user may not look into, as after `su`, is somebody else's. */
+function isOthers(folder: string): boolean {
+  try {
+    fs.statSync(folder);
+    return false;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EACCES';
+  }
 }
 
 function configurationsIn(folder: string): string[] {
