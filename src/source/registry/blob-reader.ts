@@ -78,16 +78,16 @@ export function createBlobReader(
       yield* cut(response, { skip: position, length: end - position, descriptor });
     } else if (ranged && status === 206) {
       const given = parseContentRange(response.headers['content-range']);
-      if (given?.total !== undefined && given.total !== descriptor.size) {
-        response.body.abort();
-        throw wrongSize(given.total, descriptor.size);
-      }
       const problem = rangeProblem(given, { first: position, last: end - 1 });
       if (given === undefined || problem !== undefined) {
         response.body.abort();
         rangesIgnored(options, problem ?? 'its answer names no range');
         yield* open(descriptor, position, end, options);
         return;
+      }
+      if (given.total !== undefined && given.total !== descriptor.size) {
+        response.body.abort();
+        throw wrongSize(given.total, descriptor.size);
       }
       const length = given.last - position + 1;
       checkLength(response, length, descriptor);
