@@ -4,7 +4,7 @@
  */
 let hook: (() => void) | undefined;
 
-/** `called` is called once, before the first module is compiled, here or in a thread. */
+/** `called` is called once, before the first of them is compiled, here or in a thread. */
 export function beforeWasm(called: () => void): void {
   hook = called;
 }

@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
+import { fromFsError } from '../build/fs-error.js';
 import { openImage } from '../build/open-image.js';
 import type { OpenOptions } from '../build/options.js';
 import { now } from '../clock.js';
@@ -33,7 +34,9 @@ export interface StrategyRun {
 /** Runs the scenario under one strategy, with caches of its own that are empty at first and gone afterwards. */
 export async function runStrategy(strategy: BenchStrategy, scenario: Scenario): Promise<StrategyRun> {
   const { options } = scenario;
-  const cacheDir = await mkdtemp(join(tmpdir(), 'clip-bench-'));
+  const cacheDir = await mkdtemp(join(tmpdir(), 'clip-bench-')).catch((error: unknown) => {
+    throw fromFsError(error, `cannot make a folder in ${tmpdir()}`);
+  });
   const receipt = createReceipt();
   try {
     const image = await openImage(scenario.indexPath, {

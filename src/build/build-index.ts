@@ -139,26 +139,23 @@ async function layerSections(
   const failed = new AbortController();
   const abort = signal ? AbortSignal.any([signal, failed.signal]) : failed.signal;
   try {
-    await Promise.all(Array.from({ length: pool.size }, work));
+    await inParallel(queue, pool.size, async (layer) => {
+      try {
+        abort.throwIfAborted();
+        const { digest } = layer.descriptor;
+        const section = await scanLayer(source, layer, { spacing, pool, observer, signal: abort });
+        found.set(digest, section);
+        await store?.put(digest, spacing, section);
+      } catch (error) {
+        // The others stop at their next bytes; their threads go on until then.
+        failed.abort(error);
+        throw error;
+      }
+    });
   } finally {
     await pool.close();
   }
   return { sections: found, origins };
-
-  async function work(): Promise<void> {
-    try {
-      for (let next = queue.shift(); next; next = queue.shift()) {
-        abort.throwIfAborted();
-        const { digest } = next.descriptor;
-        const section = await scanLayer(source, next, { spacing, pool, observer, signal: abort });
-        found.set(digest, section);
-        await store?.put(digest, spacing, section);
-      }
-    } catch (error) {
-      failed.abort(error);
-      throw error;
-    }
-  }
 }
 
 /** A section that somebody has, if it is whole to its last block and says the same of the layer as this image does. */

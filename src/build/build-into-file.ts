@@ -1,5 +1,6 @@
 import { now } from '../clock.js';
-import { isClipError } from '../errors.js';
+import { ClipError, isClipError } from '../errors.js';
+import { readHeader } from '../format/file-head.js';
 import type { ImageIndex } from '../format/image-index.js';
 import type { LayerInfo } from '../format/model.js';
 import type { Observer } from '../observer.js';
@@ -14,7 +15,7 @@ import { sourceOptions } from './source-options.js';
 import type { IndexStore } from './store.js';
 import { writeFileWhole } from './write-file.js';
 
-/** What was built, in the fields of `clip index --json` (docs/cli.md). Sizes are bytes. */
+/** What was built; `clip index --json` (docs/cli.md) prints it. Sizes are bytes. */
 export interface BuiltIndex {
   path: string;
   /** `sha256:<hex>` */
@@ -71,6 +72,7 @@ export async function buildIntoFile(source: ImageSource, options: BuildIntoFileO
     observer,
     ...cancel,
   }).finally(() => others?.close());
+  requirePin(chunks[0]!, options.index);
   const isMixed = layers.registry > 0;
   const ownPath = isMixed ? store.mixedPath : store.indexPath;
   const path = options.output ?? ownPath(image.manifestDigest, spacing);
@@ -86,6 +88,16 @@ export async function buildIntoFile(source: ImageSource, options: BuildIntoFileO
   } finally {
     await index.close();
   }
+}
+
+/** Before anything is written. `head`: the file's first chunk. */
+function requirePin(head: Uint8Array, index: OpenOptions['index']): void {
+  if (!index.startsWith('sha256:')) return;
+  const identity = `sha256:${readHeader(head).directoryDigest.toString('hex')}`;
+  if (identity === index) return;
+  throw new ClipError('DIGEST_MISMATCH', `the index of the image is ${identity}, not ${index}`, {
+    hint: 'the index was pinned with --index: it is of another image, spacing or platform, or was made by another clip',
+  });
 }
 
 /** `--index build` means anew: nothing that was stored is believed, but what is built is kept. */

@@ -57,7 +57,8 @@ async function find<T>(
     const digest = await manifestDigest();
     const path = digest && (await store.find(digest, spacing));
     const pin = options.index.startsWith('sha256:') ? options.index : undefined;
-    if (path && (!pin || (await identityOf(path)) === pin)) return { path, origin: 'store' };
+    const wanted = pin && digest ? await withIdentity(await store.findAll(digest), pin) : path;
+    if (wanted) return { path: wanted, origin: 'store' };
     const mixed = digest && store.mixedPath(digest, spacing);
     if (mixed && options.index !== 'local' && existsSync(mixed)) {
       if (!pin || (await identityOf(mixed)) === pin) return { path: mixed, origin: 'mixed' };
@@ -120,6 +121,14 @@ async function identityOf(path: string): Promise<string> {
   const index = await openIndexFile(path);
   await index.close();
   return index.identity;
+}
+
+/** The first of the index files that is the pinned one; what is damaged is none. */
+async function withIdentity(paths: readonly string[], pin: string): Promise<string | undefined> {
+  for (const path of paths) {
+    if ((await identityOf(path).catch(() => undefined)) === pin) return path;
+  }
+  return undefined;
 }
 
 /** Looks beside the image. A registry that fails here fails no command: an index can still be built. */

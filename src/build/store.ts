@@ -22,6 +22,8 @@ export interface IndexStore {
   mixedPath(manifestDigest: string, spacing: number): string;
   /** The path, if there is an index that was built here or pulled: with this spacing, else with another. */
   find(manifestDigest: string, spacing: number): Promise<string | undefined>;
+  /** The paths of all of them, with whatever spacing. */
+  findAll(manifestDigest: string): Promise<string[]>;
   sections: SectionStore;
   /** Remembers what a name stood for. Failing to is not an error. */
   remember(name: string, platform: string, manifestDigest: string): Promise<void>;
@@ -43,11 +45,15 @@ export function openIndexStore(cacheDir: string): IndexStore {
     mixedPath,
     async find(digest, spacing) {
       const path = indexPath(digest, spacing);
-      if (existsSync(path)) return path;
+      return existsSync(path) ? path : (await this.findAll(digest))[0];
+    },
+    async findAll(digest) {
       const names = await readdir(root).catch(() => []);
       const [prefix, suffix] = [`${digest.replace(':', '-')}-`, `-v${FORMAT_MAJOR}.${FORMAT_MINOR}.clip`];
-      const other = names.sort().find((name) => name.startsWith(prefix) && name.endsWith(suffix));
-      return other && join(root, other);
+      return names
+        .filter((name) => name.startsWith(prefix) && name.endsWith(suffix))
+        .sort()
+        .map((name) => join(root, name));
     },
     sections: {
       get: (digest, spacing) => readFile(sectionPath(digest, spacing)).catch(() => undefined),

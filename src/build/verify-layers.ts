@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { escapeName } from '../escape.js';
 import { bufferSource } from '../format/buffer-source.js';
 import { type OpenedLayerSection, openLayerSection } from '../format/layer-section.js';
+import { inParallel } from '../in-parallel.js';
 import { each } from '../tree/each.js';
 import { scanLayer } from './scan-layer.js';
 import { createScanPool } from './scan-pool.js';
@@ -17,15 +18,10 @@ export async function checkLayers(
   const queue = [...distinct.values()];
   const results = queue.map(({ descriptor }) => ({ digest: descriptor.digest, ok: false }));
   const pool = createScanPool(queue.map(({ descriptor }) => descriptor));
-  let next = 0;
-  async function work(): Promise<void> {
-    while (next < queue.length) {
-      const i = next++;
-      results[i]!.ok = await checkLayer(checking, queue[i]!, pool);
-    }
-  }
   try {
-    await Promise.all(Array.from({ length: pool.size }, work));
+    await inParallel(queue, pool.size, async (layer, i) => {
+      results[i]!.ok = await checkLayer(checking, layer, pool);
+    });
   } finally {
     await pool.close();
   }

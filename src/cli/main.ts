@@ -8,9 +8,8 @@ const LINGER = 100;
 export async function main(argv: readonly string[], onWasm?: () => void): Promise<void> {
   const args = argv.slice(2);
   if (args.length === 1 && (args[0] === '--version' || args[0] === '-V')) {
-    const { packageVersion } = await import('./version.js');
-    const { writeSync } = await import('node:fs');
-    writeSync(1, `${packageVersion()}\n`);
+    const { printVersion } = await import('./version.js');
+    process.exitCode = await printVersion();
     return;
   }
   if (onWasm) (await import('../before-wasm.js')).beforeWasm(onWasm);

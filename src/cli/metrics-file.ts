@@ -3,7 +3,7 @@ import { realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { ClipError } from '../errors.js';
 import { escapeText } from '../escape.js';
 
-/** Writes the file whole or not at all, as node_exporter's textfile collector wants it; a pipe or a device is written to. Throws ClipError IO. */
+/** Writes the file whole or not at all, as node_exporter's textfile collector wants it; a pipe or a device is written to. Throws ClipError IO or NO_SPACE. */
 export async function writeMetrics(named: string, text: string): Promise<void> {
   // A link stays, and what it leads to is replaced.
   const path = await realpath(named).catch(() => named);
@@ -17,6 +17,12 @@ export async function writeMetrics(named: string, text: string): Promise<void> {
   } catch (error) {
     await rm(temporary, { force: true }).catch(() => {});
     const reason = error instanceof Error && 'code' in error ? String(error.code) : String(error);
+    if (reason === 'ENOSPC' || reason === 'EDQUOT') {
+      throw new ClipError('NO_SPACE', `no space left to write the metrics to ${escapeText(path)}`, {
+        hint: 'free some space there, or name a file elsewhere',
+        cause: error,
+      });
+    }
     throw new ClipError('IO', `cannot write the metrics to ${escapeText(path)}: ${reason}`, {
       hint: 'name a file in a folder that is there and that you may write to',
       cause: error,

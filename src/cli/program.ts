@@ -46,8 +46,9 @@ interface Setting {
 /** Parses and validates a command line. Throws ClipError USAGE, with a suggestion where there is a near miss. */
 export function parseCommandLine(args: readonly string[], setting: Setting): Parsed {
   // `clip help cat` is `clip cat --help`, with the flags that `cat` has.
-  if (args[0] === 'help' && args[1] !== undefined && findDefinition(args[1])) {
-    return parseCommandLine([args[1], '--help'], setting);
+  if (args[0] === 'help' && args[1] !== undefined && !args[1].startsWith('-')) {
+    const [, command, ...rest] = args;
+    return parseCommandLine(findDefinition(command) ? [command, '--help'] : [command, ...rest], setting);
   }
   const definition = wantedCommand(args);
   if (definition) {

@@ -1,7 +1,17 @@
-import { detectEncoding, MAGIC_LENGTH } from './detect.js';
+import { ClipError } from '../errors.js';
+import { detectEncoding, foreignCompression, MAGIC_LENGTH } from './detect.js';
 import { createGzipScanner } from './gzip/scan.js';
 import { createPlainScanner } from './plain.js';
 import type { LayerScanner, ScanOptions, ScanSink } from './scanner.js';
+
+/** A layer in another compression is no tar; which one is what helps. */
+function refuseForeign(head: Uint8Array): void {
+  const foreign = foreignCompression(head);
+  if (!foreign) return;
+  throw new ClipError('UNSUPPORTED', `a layer is compressed with ${foreign.name}`, {
+    hint: 'no container engine takes such layers; build the image anew with gzip, zstd or plain ones',
+  });
+}
 
 /**
  * Scans a layer of any encoding; its first bytes decide which (`detectEncoding`). An empty stream is an empty plain layer.
@@ -17,6 +27,7 @@ export function createLayerScanner(sink: ScanSink, options: ScanOptions): LayerS
       case 'gzip':
         return start(createGzipScanner(sink, options));
       case 'plain':
+        refuseForeign(head);
         return start(createPlainScanner(sink, options));
       case 'zstd':
         return import('./zstd/scan.js').then(({ createZstdScanner }) =>

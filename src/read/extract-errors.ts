@@ -19,21 +19,26 @@ const REASONS: Record<string, string> = {
 /** What a file system has against a name of the image, in whatever folder it is. */
 const NAME_REFUSED: ReadonlySet<string> = new Set(['ENAMETOOLONG', 'EILSEQ']);
 
-/** A failure of a file operation as a ClipError: NO_SPACE or IO, naming the path. Other errors pass as they are. */
-export function fsError(error: unknown, path: Buffer): unknown {
+/**
+ * A failure of a file operation as a ClipError: NO_SPACE or IO, naming the path. Other errors pass as they are. `hint`: for what is no
+ * file of an image.
+ */
+export function fsError(error: unknown, path: Buffer, hint?: string): unknown {
   const code = (error as NodeJS.ErrnoException | undefined)?.code;
   if (error instanceof ClipError || typeof code !== 'string' || !/^E[A-Z0-9]+$/.test(code)) return error;
   const name = escapeName(bytesToByteString(path));
   if (code === 'ENOSPC' || code === 'EDQUOT') {
     return new ClipError('NO_SPACE', `no space left to write ${name}`, {
-      hint: 'free some space or extract elsewhere',
+      hint: hint ?? 'free some space or extract elsewhere',
       cause: error,
     });
   }
   return new ClipError('IO', `cannot write ${name}: ${REASONS[code] ?? code}`, {
-    hint: NAME_REFUSED.has(code)
-      ? 'name the paths that you want, or a glob, and leave this one out; clip cat reads it'
-      : 'extract into an empty folder that you may write',
+    hint:
+      hint ??
+      (NAME_REFUSED.has(code)
+        ? 'name the paths that you want, or a glob, and leave this one out; clip cat reads it'
+        : 'extract into an empty folder that you may write'),
     cause: error,
   });
 }

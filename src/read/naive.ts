@@ -9,6 +9,7 @@ import type { Node } from '../tree/node.js';
 import { wholeBlob } from './blob.js';
 import { layerInfo, type ReadContext } from './context.js';
 import { createDecoderClock } from './decoder-clock.js';
+import { fsError } from './extract-errors.js';
 import { segmentsOf, zeros } from './plan.js';
 
 export interface NaiveReader {
@@ -37,9 +38,13 @@ export function createNaiveReader(context: ReadContext): NaiveReader {
     const known = blobs.get(layer);
     if (known) return known;
     folder ??= mkdtemp(join(tmpdir(), 'clip-naive-'));
-    const blob = folder.then((directory) =>
-      fetchBlob(context, layerInfo(context, layer), join(directory, `${layer}`), controller.signal),
-    );
+    const blob = folder
+      .then((directory) =>
+        fetchBlob(context, layerInfo(context, layer), join(directory, `${layer}`), controller.signal),
+      )
+      .catch((error: unknown) => {
+        throw fsError(error, Buffer.from(tmpdir()), 'set TMPDIR to a folder that has room for the layers');
+      });
     blobs.set(layer, blob);
     blob.catch(() => blobs.delete(layer));
     return blob;

@@ -51,7 +51,9 @@ export function isGlob(text: string): boolean {
 /** Compiles a pattern into its alternatives. Throws ClipError USAGE: too long, or too many braces. */
 export function parseGlob(pattern: string): Glob[] {
   if (pattern.length > MAX_PATTERN) {
-    throw new ClipError('USAGE', `a pattern is longer than ${MAX_PATTERN} characters`);
+    throw new ClipError('USAGE', `a pattern is longer than ${MAX_PATTERN} characters`, {
+      hint: 'use several, or wildcards',
+    });
   }
   return expandBraces(unescapeBytes(pattern)).map((text) => {
     const segments = splitSegments(text);
@@ -148,7 +150,9 @@ function expandBraces(pattern: string): string[] {
       }
     }
     if (done.length + todo.length > MAX_ALTERNATIVES) {
-      throw new ClipError('USAGE', `a pattern stands for more than ${MAX_ALTERNATIVES} alternatives`);
+      throw new ClipError('USAGE', `a pattern stands for more than ${MAX_ALTERNATIVES} alternatives`, {
+        hint: 'use several with fewer braces each',
+      });
     }
   }
   return done;

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readdirSync, readlinkSync } from 'node:fs';
+import { existsSync, readdirSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { buildImageIndex, createImageFs, createReceipt, openImage } from '../../src/index.js';
@@ -26,6 +26,44 @@ test('an index that was built is found by its image, and its file opens as well'
     assert.equal(receipt.toJSON().scan.inflates, 0);
     await image.close();
   }
+});
+
+test('where one layer fails the others are given up, their files closed', async (t) => {
+  if (process.platform !== 'linux') return t.skip('looks into /proc');
+  const dir = await tempDir(t);
+  const layout = join(dir, 'layout');
+  const mediaType = 'application/vnd.oci.image.layer.v1.tar';
+  const large = tar(member({ name: 'large' }, 'x'.repeat(40 << 20)));
+  const small = tar(member({ name: 'small' }, 'y'.repeat(1 << 20)));
+  writePackedLayout(layout, [
+    { blob: large, diffId: digestOf(large), mediaType },
+    { blob: small, diffId: digestOf(large), mediaType },
+  ]);
+  await assert.rejects(buildImageIndex(`oci:${layout}`, { cacheDir: dir }), { code: 'DIGEST_MISMATCH' });
+  const open = readdirSync('/proc/self/fd').filter((fd) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`).startsWith(layout);
+    } catch {
+      return false;
+    }
+  });
+  assert.deepEqual(open, []);
+});
+
+test('a pin finds an index of any spacing in the store, and none is written that is another', async (t) => {
+  const cacheDir = await tempDir(t);
+  const fine = await buildImageIndex(bundled, { cacheDir, spacing: 512 << 10 });
+  const usual = await buildImageIndex(bundled, { cacheDir });
+  for (const { identity } of [fine, usual]) {
+    const image = await openImage(bundled, { cacheDir, index: identity as `sha256:${string}` });
+    assert.equal(image.index.identity, identity);
+    await image.close();
+  }
+  const output = join(cacheDir, 'out.clip');
+  const pinned = { cacheDir, output, index: fine.identity as `sha256:${string}` };
+  await assert.rejects(buildImageIndex(bundled, pinned), { code: 'DIGEST_MISMATCH' });
+  assert.ok(!existsSync(output));
+  assert.equal((await buildImageIndex(bundled, { ...pinned, spacing: 512 << 10 })).path, output);
 });
 
 test('a media type that no index can carry is refused before any layer is scanned', async (t) => {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { chmodSync, mkdirSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { createDiskTier } from '../../src/cache/disk.js';
@@ -29,10 +30,39 @@ test('info counts, prune bounds, clear empties', async (t) => {
   assert.deepEqual([entries, bytes, directory], [10, 100_000, join(cacheDir, 'spans')]);
   assert.equal(pruneDisk(cacheDir, 50_000)?.entries, 4);
   assert.equal(diskInfo(cacheDir).bytes, 40_000);
-  assert.equal(clearDisk(cacheDir).entries, 4);
+  assert.deepEqual(clearDisk(cacheDir).removed, { entries: 4, bytes: 40_000 });
   assert.equal(diskInfo(cacheDir).entries, 0);
   await fill(cacheDir, 1);
   assert.equal(diskInfo(cacheDir).entries, 1);
+});
+
+test('what may not be removed is not told as removed', async (t) => {
+  const cacheDir = temporaryFolder(t);
+  const [key] = await fill(cacheDir, 2);
+  const path = entryPath(join(cacheDir, 'spans'), key!);
+  writeFileSync(path, 'other bytes');
+  const isRoot = process.geteuid?.() === 0;
+  chmodSync(cacheDir, 0o755);
+  for (const entry of [
+    'spans',
+    ...readdirSync(join(cacheDir, 'spans'), { recursive: true, encoding: 'utf8' }).map((name) =>
+      join('spans', name),
+    ),
+  ]) {
+    const place = join(cacheDir, entry);
+    chmodSync(place, statSync(place).isFile() ? 0o644 : 0o555);
+  }
+  if (isRoot) process.seteuid?.(65_534);
+  try {
+    const { corrupt, left } = await verifyDisk(cacheDir);
+    assert.deepEqual({ corrupt, left }, { corrupt: [key], left: 1 });
+    const cleared = clearDisk(cacheDir);
+    assert.deepEqual([cleared.left.entries, cleared.removed.entries], [2, 0]);
+    assert.equal(diskInfo(cacheDir).entries, 2);
+  } finally {
+    if (isRoot) process.seteuid?.(0);
+    execFileSync('chmod', ['-R', 'u+w', cacheDir]);
+  }
 });
 
 test('clear takes what is of the cache and nothing else', async (t) => {

@@ -63,6 +63,9 @@ test('index --json and -o', async () => {
   assert.equal(json.path, output);
   assert.equal(json.indexSize, fs.statSync(output).size);
   assert.deepEqual(Object.keys(json).sort(), documented('### clip index --json').sort());
+  const { layers } = JSON.parse(await text('info', '--json', output));
+  for (const layer of layers) delete layer.checkpoints;
+  assert.deepEqual(json.layers, layers);
 });
 
 test('cat: bytes, several paths, links, parts', async () => {

@@ -101,6 +101,7 @@ test('a wrong value names the flag or the variable and what it takes', () => {
 
 test('near misses are named', () => {
   assert.equal(usage('cta T', /unknown command 'cta'/).hint, 'did you mean cat?');
+  assert.equal(usage('help cta', /unknown command 'cta'/).hint, 'did you mean cat?');
   assert.equal(usage('cat T /a --memry-cache 1', /unknown option/).hint, 'did you mean --memory-cache?');
   assert.match(usage('cat T', /missing required argument 'path'/).hint ?? '', /clip cat --help/);
   usage('ls a b c', /too many arguments/);

@@ -3,9 +3,11 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import {
+  closeSync,
   copyFileSync,
   lstatSync,
   mkdtempSync,
+  openSync,
   readdirSync,
   readFileSync,
   rmSync,
@@ -133,6 +135,36 @@ describe('names that lead to nothing', () => {
     ]) {
       assertFails(await clip(args, { cacheDir, timeout: 20_000 }), 'IO', /\/proc\/none/);
     }
+  });
+
+  test('bench names the folder for temporary files where it cannot be used', async () => {
+    const env = { TMPDIR: '/proc/none' };
+    const run = await clip(['bench', bundled, '--reads', '2'], { cacheDir: join(work, 'names'), env });
+    assertFails(run, 'IO', /\/proc\/none/);
+  });
+
+  test('a folder on standard input is no archive', async () => {
+    const folder = openSync(work, 'r');
+    const child = spawnSync(process.execPath, [join(root, 'bin/clip.js'), 'index', 'tar:-'], {
+      stdio: [folder, 'pipe', 'pipe'],
+      env: { ...process.env, CLIP_CACHE_DIR: join(work, 'names') },
+    });
+    closeSync(folder);
+    assert.match(`${child.stderr}`, /standard input is a directory.*\(IS_DIRECTORY\)\nhint: /);
+    assert.equal(child.status, 1);
+  });
+
+  test('a full disk under stdout: every command says so, --version too', () => {
+    const full = openSync('/dev/full', 'w');
+    for (const args of [['--version'], ['--help'], ['ls', index]]) {
+      const child = spawnSync(process.execPath, [join(root, 'bin/clip.js'), ...args], {
+        stdio: ['ignore', full, 'pipe'],
+        env: { ...process.env, CLIP_CACHE_DIR: join(work, 'names') },
+      });
+      assert.match(`${child.stderr}`, /^clip: no space left.*\(NO_SPACE\)\nhint: .*\n$/, args.join(' '));
+      assert.equal(child.status, 1);
+    }
+    closeSync(full);
   });
 
   test('an index that goes to a file needs no cache folder that can be written', async () => {

@@ -28,6 +28,23 @@ const layers: [name: string, encoding: Encoding, blob: Uint8Array, content: Uint
   ),
 ];
 
+test('a layer in a compression that is not read is refused by its name', () => {
+  for (const [name, hex] of [
+    ['xz', 'fd377a585a000004e6d6b446'],
+    ['bzip2', '425a6839314159265359aabb'],
+    ['lz4', '04224d186440a7'],
+  ] as const) {
+    const scanner = createLayerScanner({ data() {}, span() {} }, { spacing: 131072 });
+    assert.throws(
+      () => scanner.push(Buffer.from(hex, 'hex')),
+      (error) => isClipError(error, 'UNSUPPORTED') && error.message.includes(name),
+    );
+  }
+  // A tar may begin with a file of this name.
+  const scanner = createLayerScanner({ data() {}, span() {} }, { spacing: 131072 });
+  assert.doesNotThrow(() => scanner.push(Buffer.from('BZh9.txt\0\0\0\0')));
+});
+
 for (const [name, encoding, blob, content] of layers) {
   test(`${name}: scanned, resumed and decoded by its magic`, async () => {
     for (const sizes of [[1, 1, 1, 1, 1, 70_000], [65536], [3, 5000]]) {

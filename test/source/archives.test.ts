@@ -235,10 +235,19 @@ test('what cannot be read says so', async (t) => {
   await writeFile(file, noise(2000));
   await assert.rejects(open(`docker-archive:${file}`), fails('CORRUPT_TAR'));
   await writeFile(file, Buffer.alloc(1024));
-  const empty = await open(`oci-archive:${file}`);
-  await assert.rejects(resolveImage(empty), fails('NOT_FOUND'));
-  await empty.close();
+  await assert.rejects(open(`oci-archive:${file}`), fails('NOT_FOUND'));
   await assert.rejects(open('docker-daemon:debian'), fails('USAGE', /--no-cache/));
   await writeFile(file, Buffer.from('fd377a585a000000', 'hex'));
   await assert.rejects(open(`docker-archive:${file}`), fails('UNSUPPORTED', /unxz/));
+  const bare = await open(`tar:${file}`);
+  await assert.rejects(resolveImage(bare), fails('UNSUPPORTED', /unxz/));
+  await bare.close();
+  await writeFile(file, tar(member({ name: 'etc/passwd' }, 'root')));
+  for (const kind of ['docker-archive', 'oci-archive']) {
+    await assert.rejects(
+      async () => resolveImage(await open(`${kind}:${file}`)),
+      fails('NOT_FOUND', /tar:/),
+      kind,
+    );
+  }
 });

@@ -41,6 +41,25 @@ for (const [registry, scheme] of [
   });
 }
 
+test('one that waits for the answer of another can be given up', async () => {
+  const { client } = registryOf('http:');
+  const slow: HttpClient = {
+    async request(request) {
+      await wait(request.signal ? 0 : 200);
+      return client.request(request);
+    },
+    async close() {},
+  };
+  const endpoint = createEndpoint(slow, 'reg.example', { plainHttp: false, plainFallback: true });
+  const first = endpoint.request('a', { method: 'GET' });
+  const controller = new AbortController();
+  const second = endpoint.request('b', { method: 'GET', signal: controller.signal });
+  const reason = new Error('given up');
+  controller.abort(reason);
+  await assert.rejects(second, reason);
+  assert.equal((await first).status, 200);
+});
+
 test('one that waits for the answer of another is not failed by it', async () => {
   let calls = 0;
   const client: HttpClient = {

@@ -244,6 +244,41 @@ test('registries.conf: the longest prefix, wildcards, files that take the place 
   assert.equal(ruleFor('w.test/b'), undefined);
 });
 
+test('registries.conf: what blocks is found however it is written', async (t) => {
+  for (const text of [
+    '[["registry"]]\nlocation = "a.test"\nblocked = true\n',
+    "[['registry']]\nlocation = 'a.test'\nblocked = true\n",
+    'registry = [{ location = "a.test", blocked = true }]\n',
+    '\ufeff[[registry]]\nlocation = "a.test"\nblocked = true\n',
+    '"registry" = [{ location = "a.test", blocked = true }]\n',
+    'short-name-mode = "enforcing"\r\n[[registry]]\r\nlocation = "a.test"\r\nblocked = true\r\n',
+  ]) {
+    await assert.rejects(read('a.test/b', await configured(t, text)), fails('DENIED', /blocked/), text);
+  }
+  for (const text of [
+    'garbage[',
+    'unqualified-search-registries = [\n',
+    `x = [${'"a" '.repeat(60)}!`,
+    '["registry"]\nlocation = "a.test"\nblocked = true\n',
+    '[registries.block]\nregistries = ["a.test"]\n',
+  ]) {
+    await assert.rejects(
+      read('a.test/b', await configured(t, text)),
+      fails('USAGE', /registries\.conf"/),
+      text,
+    );
+  }
+  for (const text of [
+    '# a comment\n\n  # another\nunqualified-search-registries = ["docker.io", "quay.io"] # those\n',
+    'short-name-mode="permissive"\ncredential-helpers = [ "containers-auth.json" ]\n',
+    '[registries.search]\nregistries = ["docker.io"]\n',
+    '[aliases]\n"debian" = "docker.io/library/debian"\n',
+  ]) {
+    const { environment } = await configured(t, text);
+    assert.deepEqual(await readRegistriesConf(environment), [], text);
+  }
+});
+
 test('a registries.conf that is wrong says where', async (t) => {
   for (const [text, message] of [
     ['[[registry]\n', /registries\.conf": /],

@@ -73,25 +73,36 @@ function prune(context: Context): Report {
 }
 
 function clear(context: Context): Report {
-  const { directory, entries, bytes, isGone } = clearDisk(context.openOptions.cacheDir);
-  return {
-    fields: { directory, entries: 0, bytes: 0, removedEntries: entries, removedBytes: bytes },
-    text: `${dropped(entries, bytes)}; ${escapeText(directory)} ${isGone ? 'is gone' : 'holds nothing of the cache'}`,
+  const { directory, removed, left, isGone } = clearDisk(context.openOptions.cacheDir);
+  const rest = isGone ? 'is gone' : 'holds nothing of the cache';
+  const report: Report = {
+    fields: { directory, ...left, removedEntries: removed.entries, removedBytes: removed.bytes },
+    text: `${dropped(removed.entries, removed.bytes)}; ${
+      left.entries > 0 ? contents({ directory, ...left }) : `${escapeText(directory)} ${rest}`
+    }`,
   };
+  if (left.entries > 0) report.failure = notRemoved(left.entries, directory);
+  return report;
+}
+
+function notRemoved(entries: number, directory: string): ClipError {
+  return new ClipError('IO', `${counted(entries, 'entry')} of ${escapeText(directory)} cannot be removed`, {
+    hint: 'the folder is read-only or belongs to another user',
+  });
 }
 
 async function verify(context: Context): Promise<Report> {
   const { cacheDir } = context.openOptions;
   const { observer, signal } = context;
   const { directory } = diskInfo(cacheDir);
-  const { entries, corrupt } = await verifyDisk(cacheDir, { observer, signal });
+  const { entries, corrupt, left: kept } = await verifyDisk(cacheDir, { observer, signal });
   const left = diskInfo(cacheDir);
   const report: Report = {
     fields: {
       directory,
       entries: left.entries,
       bytes: left.bytes,
-      removedEntries: corrupt.length,
+      removedEntries: corrupt.length - kept,
       corrupt,
     },
     text: `${entries - corrupt.length} of ${counted(entries, 'entry')} with the right digest; ${contents(left)}`,
@@ -99,8 +110,13 @@ async function verify(context: Context): Promise<Report> {
   if (corrupt.length > 0) {
     report.failure = new ClipError(
       'DIGEST_MISMATCH',
-      `${counted(corrupt.length, 'entry')} of the disk cache dropped: not the bytes that the name says`,
-      { hint: 'they are fetched again when they are needed; if this happens often, check the disk' },
+      `${counted(corrupt.length, 'entry')} of the disk cache ${kept > 0 ? `found, ${corrupt.length - kept} ` : ''}dropped: not the bytes that the name says`,
+      {
+        hint:
+          kept > 0
+            ? 'the folder is read-only or belongs to another user; no reader takes what is left'
+            : 'they are fetched again when they are needed; if this happens often, check the disk',
+      },
     );
   }
   return report;

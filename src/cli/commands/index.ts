@@ -1,5 +1,6 @@
 import type { Context } from '../context.js';
 import type { INDEX_FLAGS, Input } from '../definitions.js';
+import { layerFacts } from '../output/info-json.js';
 
 /** `clip index`: writes the index of an image, into the store or into a file, and prints its path. */
 export async function run(context: Context, { args, flags }: Input<typeof INDEX_FLAGS>): Promise<void> {
@@ -9,7 +10,6 @@ export async function run(context: Context, { args, flags }: Input<typeof INDEX_
     spacing: flags.spacing,
     ...(flags.output === undefined ? {} : { output: flags.output }),
   });
-  await context.stdout.print(
-    flags.json ? `${JSON.stringify({ schema: 1, ...built }, null, 2)}\n` : `${built.path}\n`,
-  );
+  const document = { schema: 1, ...built, layers: built.layers.map(layerFacts) };
+  await context.stdout.print(flags.json ? `${JSON.stringify(document, null, 2)}\n` : `${built.path}\n`);
 }

@@ -1,7 +1,7 @@
 import type { OpenedImage } from '../../build/opened-image.js';
 import { escapeText } from '../../escape.js';
 import type { ImageIndex } from '../../format/image-index.js';
-import type { Span } from '../../format/model.js';
+import type { LayerInfo, Span } from '../../format/model.js';
 import { parseJsonObject } from '../../oci/json.js';
 import { SPANS_AT_ONCE } from '../../read/plan.js';
 import { inTurns } from '../../read/turns.js';
@@ -84,8 +84,8 @@ async function layersToJson(index: ImageIndex, signal: AbortSignal): Promise<Lay
   return layers;
 }
 
-async function layerToJson(index: ImageIndex, number: number, signal: AbortSignal): Promise<LayerJson> {
-  const layer = index.layers[number]!;
+/** What is known of a layer without a look at its spans. */
+export function layerFacts(layer: LayerInfo): Omit<LayerJson, 'checkpoints'> {
   return {
     digest: layer.digest,
     mediaType: escapeText(layer.mediaType),
@@ -95,6 +95,13 @@ async function layerToJson(index: ImageIndex, number: number, signal: AbortSigna
     diffId: layer.diffId,
     entries: layer.entryCount,
     spans: layer.spanCount,
+  };
+}
+
+async function layerToJson(index: ImageIndex, number: number, signal: AbortSignal): Promise<LayerJson> {
+  const layer = index.layers[number]!;
+  return {
+    ...layerFacts(layer),
     checkpoints: layer.encoding === 'zstd' ? await frames(index, number, signal) : layer.spanCount,
   };
 }

@@ -1,5 +1,6 @@
 /** Where an archive can be read in the middle: the file itself, or a spooled copy of it. */
 
+import { fstatSync } from 'node:fs';
 import { realpath, stat } from 'node:fs/promises';
 import { ClipError } from '../../errors.js';
 import { type ContentFile, fileError, readFileRange } from '../content-store.js';
@@ -66,6 +67,11 @@ async function spoolInput(options: LocateOptions): Promise<string> {
   if (options.input === undefined && process.stdin.isTTY) {
     throw new ClipError('USAGE', 'an archive is to be read from standard input, which is a terminal', {
       hint: 'pipe it in: docker save IMAGE | clip index docker-archive:-',
+    });
+  }
+  if (options.input === undefined && fstatSync(0).isDirectory()) {
+    throw new ClipError('IS_DIRECTORY', 'standard input is a directory, not an archive', {
+      hint: `pipe a tar in, or name the folder of a layout: oci:DIR`,
     });
   }
   // A pipe that is waited for keeps the process; one that is closed does not.

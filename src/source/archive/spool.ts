@@ -52,7 +52,8 @@ export async function spoolStream(
     makeFolder(dirname(temporary), 0o700);
     const { key, size } = await writeHashed(temporary, chunks, {
       ...options,
-      limit: place.quota * LOW_WATER,
+      // More would be evicted at once, to make room (`prune`).
+      limit: Math.floor(place.quota * LOW_WATER),
     });
     const path = entryPath(folder, key);
     makeFolder(dirname(path), 0o700);

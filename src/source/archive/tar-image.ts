@@ -7,13 +7,14 @@ import { createHash } from 'node:crypto';
 import { ClipError, isClipError } from '../../errors.js';
 import type { Encoding } from '../../format/model.js';
 import { createLayerDecoder } from '../../inflate/decode.js';
-import { detectEncoding, MAGIC_LENGTH } from '../../inflate/detect.js';
+import { FOREIGN_LENGTH } from '../../inflate/detect.js';
 import type { Descriptor } from '../../oci/descriptor.js';
 import { digestOf } from '../../reference/digest.js';
 import { type ContentStore, fileError, readFileRange } from '../content-store.js';
 import { openFile } from '../layout.js';
 import type { ImageSource, ManifestResult, ReadOptions } from '../source.js';
 import { makeManifest } from './make-manifest.js';
+import { compressionOf } from './uncompress.js';
 
 interface Opened {
   manifest: ManifestResult;
@@ -84,7 +85,7 @@ async function openImage(
   let first = true;
   for await (const chunk of readFileRange(store, '', { start: 0, end: size }, read)) {
     if (first) {
-      encoding = detectEncoding(chunk.subarray(0, MAGIC_LENGTH), true) ?? 'plain';
+      encoding = compressionOf(chunk.subarray(0, FOREIGN_LENGTH), options.what) ?? 'plain';
       if (encoding !== 'plain')
         decoder = createLayerDecoder(encoding, { data: (bytes) => void tar.update(bytes) });
       first = false;

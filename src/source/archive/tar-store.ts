@@ -111,7 +111,12 @@ export async function checkKind(
 ): Promise<void> {
   const other = transport === 'oci-archive' ? 'docker-archive' : 'oci-archive';
   if (await store.open(LISTING[transport])) return;
-  if (!(await store.open(LISTING[other]))) return;
+  if (!(await store.open(LISTING[other]))) {
+    await store.close();
+    throw new ClipError('NOT_FOUND', `${name} holds no ${LISTING[transport]}: it is no archive of an image`, {
+      hint: `a root file system alone is tar:${path}`,
+    });
+  }
   await store.close();
   throw new ClipError('CORRUPT_IMAGE', `${name} holds no ${LISTING[transport]}: it is of another kind`, {
     hint: `write ${other}:${path}`,

@@ -1,16 +1,9 @@
 import { ClipError } from '../../errors.js';
 import { createLayerDecoder } from '../../inflate/decode.js';
-import { detectEncoding } from '../../inflate/detect.js';
+import { detectEncoding, FOREIGN_LENGTH, foreignCompression } from '../../inflate/detect.js';
 
 /** gzip is decoded in pieces of this size, so that a bomb unfolds to some 16 MiB at a time at most. */
 const PIECE = 16 << 10;
-/** What `docker load` takes too, and clip does not decode. */
-const FOREIGN: readonly (readonly [name: string, magic: readonly number[], program: string])[] = [
-  ['xz', [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00], 'unxz'],
-  ['bzip2', [0x42, 0x5a, 0x68], 'bunzip2'],
-  ['lz4', [0x04, 0x22, 0x4d, 0x18], 'unlz4'],
-];
-const LONGEST_MAGIC = 6;
 
 /**
  * The plain bytes of a stream that may be gzip or zstd; a chunk is valid until the next one is asked for. Throws UNSUPPORTED for other
@@ -41,7 +34,7 @@ export async function* uncompressed(
 
 async function readHead(iterator: AsyncIterator<Uint8Array>): Promise<Uint8Array> {
   let head: Uint8Array = new Uint8Array(0);
-  while (head.length < LONGEST_MAGIC) {
+  while (head.length < FOREIGN_LENGTH) {
     const next = await iterator.next();
     if (next.done === true) break;
     head = Buffer.concat([head, next.value]);
@@ -85,19 +78,17 @@ async function* unzstd(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8A
   }
 }
 
-/** How a file is compressed, by its first bytes (6 are enough); undefined for a plain one. Throws UNSUPPORTED. */
+/**
+ * How a file is compressed, by its first bytes (`FOREIGN_LENGTH` are enough); undefined for a plain one. Throws UNSUPPORTED for what
+ * `docker load` takes too and clip does not decode.
+ */
 export function compressionOf(head: Uint8Array, what: string): 'gzip' | 'zstd' | undefined {
-  refuseForeign(head, what);
+  const foreign = foreignCompression(head);
+  if (foreign) {
+    throw new ClipError('UNSUPPORTED', `${what} is compressed with ${foreign.name}`, {
+      hint: `decompress it first: ${foreign.program} FILE; gzip and zstd are read as they are`,
+    });
+  }
   const encoding = detectEncoding(head, true);
   return encoding === 'gzip' || encoding === 'zstd' ? encoding : undefined;
-}
-
-function refuseForeign(head: Uint8Array, what: string): void {
-  for (const [name, magic, program] of FOREIGN) {
-    if (magic.every((byte, i) => head[i] === byte)) {
-      throw new ClipError('UNSUPPORTED', `${what} is compressed with ${name}`, {
-        hint: `decompress it first: ${program} FILE; gzip and zstd are read as they are`,
-      });
-    }
-  }
 }

@@ -1,6 +1,7 @@
 /** Where a registry's API is, and whether it speaks HTTP or HTTPS. */
 
 import { isClipError } from '../../errors.js';
+import { abortable } from '../../http/abortable.js';
 import type { HttpClient, HttpRequest } from '../../http/client.js';
 import { errorCode } from '../../http/errors.js';
 import { isLoopback } from '../../http/hosts.js';
@@ -88,7 +89,7 @@ export function createEndpoint(
       return base;
     },
     async request(path, request) {
-      if (deciding) await deciding;
+      if (deciding) await abortable(deciding, request.signal);
       // Only what changes nothing can be sent twice without harm.
       const probed = decided || !isSafe(request) ? undefined : await first(path, request);
       return probed ?? (await client.request({ ...request, url: new URL(path, base) }));

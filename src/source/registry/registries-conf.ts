@@ -47,11 +47,20 @@ export async function readRegistriesConf(environment: Environment): Promise<Regi
         },
       );
     }
-    // Distributions ship it with comments alone: then there is nothing to load a parser for.
-    if (text === undefined || !/^[ \t]*(?:\[\[[ \t]*)?registry\b/m.test(text)) continue;
+    if (text === undefined || text.split('\n').every(saysNothing)) continue;
     for (const rule of await parseRules(text, path)) rules.set(rule.prefix, rule);
   }
   return [...rules.values()];
+}
+
+/**
+ * Comments, and simple settings of other things: all that distributions ship, and nothing to load a parser for. Whatever looks otherwise is
+ * parsed, since what a file blocks must not be asked because of the way it is written.
+ */
+function saysNothing(line: string): boolean {
+  return /^[ \t]*(?:(?!registry\b)[a-z-]+[ \t]*=[ \t]*(?:"[\w./:-]*"|\[[ \t]*(?:"[\w./:-]*"(?:[ \t]*,[ \t]*"[\w./:-]*")*[ \t]*,?[ \t]*)?\])[ \t]*)?(?:#.*)?\r?$/.test(
+    line,
+  );
 }
 
 /** The rule with the longest prefix of the reference. */
@@ -110,13 +119,18 @@ function configurationFiles(environment: Environment): string[] {
   return [first, ...folders.flatMap(configurationsIn)];
 }
 
-/** A home that this user may not look into, as after `su`, is somebody else's. */
+/** A home that this user may not look into, as after `su`, is somebody else's; a folder of the user's own is theirs to open. */
 function isOthers(folder: string): boolean {
   try {
-    fs.statSync(folder);
+    fs.accessSync(folder, fs.constants.R_OK | fs.constants.X_OK);
     return false;
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EACCES';
+    if ((error as NodeJS.ErrnoException).code !== 'EACCES') return false;
+  }
+  try {
+    return fs.statSync(folder).uid !== process.geteuid?.();
+  } catch {
+    return true;
   }
 }
 
@@ -130,14 +144,18 @@ function configurationsIn(folder: string): string[] {
 
 async function parseRules(text: string, path: string): Promise<RegistryRule[]> {
   const { parse } = await import('smol-toml');
-  let registries: unknown;
+  let document: Table;
   try {
-    registries = parse(text).registry;
+    document = parse(text);
   } catch (error) {
     const [line = ''] = (error instanceof Error ? error.message : '').split('\n');
     throw wrong(path, line.replace(/^Invalid TOML document: /, ''), error);
   }
-  return tables(registries, path).map((table) => parseRule(table, path));
+  // Version 1 of the format, which is not read but for what it forbids.
+  const { block } = (document.registries ?? {}) as Table;
+  if (block !== undefined)
+    throw wrong(path, '[registries.block] is of version 1; block a [[registry]] instead');
+  return tables(document.registry, path).map((table) => parseRule(table, path));
 }
 
 function parseRule(table: Table, path: string): RegistryRule {
