@@ -5,8 +5,6 @@ import type { LayerJob } from './layer-scan.js';
 export interface ScanThreadData {
   /** The decoder's module. */
   core: WasmModule;
-  /** Another thread has the largest layer, which everything waits for in the end. */
-  givesWay: boolean;
 }
 
 /** To a scan thread. Chunks are transferred, not copied; `again`: the chunk's memory is wanted back. */

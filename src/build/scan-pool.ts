@@ -43,7 +43,7 @@ function inThreads(size: number): ScanPool {
     const worker =
       idle.pop() ??
       new Worker(new URL('./scan-thread.js', import.meta.url), {
-        workerData: { core: compiledCore(), givesWay: all.size > 0 } satisfies ScanThreadData,
+        workerData: { core: compiledCore() } satisfies ScanThreadData,
         // What a scan throws away lives shortly; the default of 16 MB a half is taken in full before the first of it goes.
         resourceLimits: { maxYoungGenerationSizeMb: 8 },
       });

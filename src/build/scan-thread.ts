@@ -1,6 +1,5 @@
 // Worker thread: scans one layer after another, until one fails. Decoding and the tar walk run here; the diffID's hash and the spans' digests, about a
 // third of the work, in a thread of its own beside it.
-import { constants, setPriority } from 'node:os';
 import { MessageChannel, parentPort, receiveMessageOnPort, Worker, workerData } from 'node:worker_threads';
 import { shareCore } from '../inflate/gzip/core.js';
 import { packError } from '../sent-error.js';
@@ -11,10 +10,7 @@ import type { FromScan, ScanThreadData, ToScan } from './scan-messages.js';
 import { createTarHash, type TarHash } from './tar-hash.js';
 
 const port = parentPort!;
-const { core, givesWay } = workerData as ScanThreadData;
-shareCore(core);
-// Before the thread is started that hashes for this one, and does as it does.
-if (givesWay) lowerPriority();
+shareCore((workerData as ScanThreadData).core);
 const ring = createRing();
 const writer = ringWriter(ring);
 const { port1: spanDigests, port2 } = new MessageChannel();
@@ -94,14 +90,4 @@ function tarHash(algorithm: string): TarHash {
       all: () => all,
     },
   };
-}
-
-/** Of this thread alone: on Linux the priority is a thread's, and Node knows no other way to set it. */
-function lowerPriority(): void {
-  if (process.platform !== 'linux') return;
-  try {
-    setPriority(0, constants.priority.PRIORITY_BELOW_NORMAL);
-  } catch {
-    // Where it is not allowed all threads share as they did.
-  }
 }

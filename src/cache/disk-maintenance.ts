@@ -32,8 +32,10 @@ export interface VerifyOptions {
 export interface VerifyResult {
   entries: number;
   bytes: number;
-  /** Keys of the entries whose bytes did not have their digest; they were removed. */
+  /** Keys of the entries whose bytes did not have their digest; they were removed, but for `left`. */
   corrupt: string[];
+  /** Corrupt entries that this user may not remove. */
+  left: number;
 }
 
 export function diskInfo(cacheDir: string): DiskInfo {
@@ -63,15 +65,25 @@ export function pruneDisk(cacheDir: string, maxBytes: number): PruneResult | und
 }
 
 /**
- * Removes the tier with all its entries, and nothing that is not of the tier; returns what it held, and whether its folder is gone. A
- * writer that is at work makes its folders again.
+ * Removes the tier with all its entries, and nothing that is not of the tier; returns what was removed, what could not be, and whether its
+ * folder is gone. A writer that is at work makes its folders again.
  */
-export function clearDisk(cacheDir: string): DiskInfo & { isGone: boolean } {
-  const info = diskInfo(cacheDir);
-  const { directory } = info;
-  for (const { path } of listEntries(directory)) remove(path);
+export function clearDisk(cacheDir: string): {
+  directory: string;
+  removed: { entries: number; bytes: number };
+  left: { entries: number; bytes: number };
+  isGone: boolean;
+} {
+  const directory = join(cacheDir, 'spans');
+  const removed = { entries: 0, bytes: 0 };
+  const left = { entries: 0, bytes: 0 };
+  for (const { path, size } of listEntries(directory)) {
+    const sum = remove(path) || !existsSync(path) ? removed : left;
+    sum.entries++;
+    sum.bytes += size;
+  }
   removeFolders(directory);
-  return { ...info, isGone: !existsSync(directory) };
+  return { directory, removed, left, isGone: !existsSync(directory) };
 }
 
 /** Reads every entry and removes those that do not have their digest. Tells `progress` in bytes. */
@@ -80,7 +92,7 @@ export async function verifyDisk(cacheDir: string, options: VerifyOptions = {}):
   const directory = join(cacheDir, 'spans');
   const entries = [...listEntries(directory)];
   const total = entries.reduce((sum, entry) => sum + entry.size, 0);
-  const result: VerifyResult = { entries: 0, bytes: 0, corrupt: [] };
+  const result: VerifyResult = { entries: 0, bytes: 0, corrupt: [], left: 0 };
   for (const entry of entries) {
     signal?.throwIfAborted();
     const digest = await digestOf(entry);
@@ -88,7 +100,7 @@ export async function verifyDisk(cacheDir: string, options: VerifyOptions = {}):
     result.entries++;
     result.bytes += entry.size;
     if (digest !== entry.key) {
-      remove(entry.path);
+      if (!remove(entry.path) && existsSync(entry.path)) result.left++;
       result.corrupt.push(entry.key);
       observer.emit({ type: 'corrupt', tier: 'disk', key: entry.key });
     }

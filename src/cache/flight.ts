@@ -7,6 +7,8 @@
 export interface Load {
   readonly controller: AbortController;
   readonly flights: Set<Flight>;
+  /** Keys that it began with. */
+  keys: number;
 }
 
 export interface Flight {

@@ -37,8 +37,8 @@ export interface LoadOptions<U extends Unit> {
 /** Units that were asked for together. `release` must be called in the end, whatever happened. */
 export interface Batch {
   /**
-   * The value of unit i; a promise only if it is not here yet. Readers must not change it. Where a load that others began has failed, which
-   * need not be this unit's fault, it is loaded once more, alone.
+   * The value of unit i; a promise only if it is not here yet. Readers must not change it. Where a load of several units that others began
+   * has failed, which need not be this unit's fault, it is loaded again, alone.
    */
   take(i: number): Uint8Array | Promise<Uint8Array>;
   /** Whether nobody else has the value of unit i, no reader and no tier: whoever took it may use its memory for something else. */
@@ -197,14 +197,9 @@ export function createTieredCache(options: TieredCacheOptions): TieredCache {
       });
   }
 
-  /** `again` loads a unit alone, where a load that others began has failed. */
-  function begin<U extends Unit>(
-    units: readonly U[],
-    how: LoadOptions<U>,
-    again?: (unit: U) => Batch,
-  ): Batch {
+  function begin<U extends Unit>(units: readonly U[], how: LoadOptions<U>): Batch {
     const keep = how.keepInMemory ?? true;
-    const load: Load = { controller: new AbortController(), flights: new Set() };
+    const load: Load = { controller: new AbortController(), flights: new Set(), keys: 0 };
     const slots: (Uint8Array | Flight)[] = [];
     const owned: U[] = [];
     for (const unit of units) {
@@ -226,11 +221,13 @@ export function createTieredCache(options: TieredCacheOptions): TieredCache {
       flight.keepInMemory ||= keep;
       slots.push(flight);
     }
+    load.keys = owned.length;
     if (owned.length > 0) start(owned, load, how);
     return batchOf(slots, {
       load,
       leave: flights.leave,
-      again: again && ((i) => again(units[i] as U)),
+      // Who answers was told when the first load was joined.
+      again: (i) => begin([units[i] as U], { ...how, onOutcome: () => {} }),
     });
   }
 
@@ -246,10 +243,7 @@ export function createTieredCache(options: TieredCacheOptions): TieredCache {
         lower.some((tier) => tier.contains?.(unit.key, unit.length) === true)
       );
     },
-    load(units, how) {
-      // A load for one unit meets that unit's own error, which is final. Who answers was told when the first one was joined.
-      return begin(units, how, (unit) => begin([unit], { ...how, onOutcome: () => {} }));
-    },
+    load: begin,
     deliver(unit, value, how = {}) {
       const isWhole = value.byteLength === unit.length;
       if (!isWhole || (how.digest === undefined ? !holds(unit.key, value) : how.digest !== unit.key)) {
@@ -300,7 +294,7 @@ interface BatchOptions {
   load: Load;
   leave(flight: Flight): void;
   /** Loads unit i alone. */
-  again: ((i: number) => Batch) | undefined;
+  again(i: number): Batch;
 }
 
 function batchOf(slots: readonly (Uint8Array | Flight)[], options: BatchOptions): Batch {
@@ -309,12 +303,12 @@ function batchOf(slots: readonly (Uint8Array | Flight)[], options: BatchOptions)
   const loadedAgain: Batch[] = [];
   let released = false;
 
-  /** What was joined may fail for units that nobody asked for here. */
+  /** What was joined may fail for units that nobody asked for here; where it is a load of this unit alone, the error is this unit's. */
   async function valueFrom(i: number, flight: Flight): Promise<Uint8Array> {
     try {
       return await flight.promise;
     } catch (error) {
-      if (released || !again) throw error;
+      if (released || flight.load.keys === 1) throw error;
       const batch = again(i);
       loadedAgain.push(batch);
       return await batch.take(0);
@@ -326,7 +320,7 @@ function batchOf(slots: readonly (Uint8Array | Flight)[], options: BatchOptions)
       const slot = slots[i];
       if (slot === undefined) throw new RangeError(`unit ${i} of ${slots.length}`);
       if (slot instanceof Uint8Array) return slot;
-      if (slot.value !== undefined || slot.load === load || !again) return slot.value ?? slot.promise;
+      if (slot.value !== undefined || slot.load === load) return slot.value ?? slot.promise;
       joined ??= new Map();
       const value = joined.get(i) ?? valueFrom(i, slot);
       joined.set(i, value);

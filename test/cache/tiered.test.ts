@@ -217,11 +217,41 @@ test('a damaged unit that a thousand wait for is loaded once more, for all of th
   const cache = createTieredCache({});
   const calls: string[] = [];
   const origin = damaged(cache, calls, [2]);
-  const batches = Array.from({ length: 1001 }, () => cache.load([units[2] as Unit], { origin }));
+  const batches = Array.from({ length: 1001 }, (_, i) =>
+    cache.load(units.slice(2, i === 0 ? 4 : 3), { origin }),
+  );
   const results = await Promise.allSettled(batches.map(async (batch) => batch.take(0)));
   for (const { status } of results) assert.equal(status, 'rejected');
-  assert.deepEqual(calls, ['2', '2']);
+  assert.deepEqual(calls, ['2,3', '2']);
   for (const batch of batches) batch.release();
+});
+
+test('the error of a load of one unit is that unit’s, and final', async () => {
+  const cache = createTieredCache({});
+  const calls: string[] = [];
+  const origin = damaged(cache, calls, [2]);
+  const batches = Array.from({ length: 3 }, () => cache.load(units.slice(2, 3), { origin }));
+  for (const batch of batches) await assert.rejects(async () => batch.take(0), /unit 2 is damaged/);
+  assert.deepEqual(calls, ['2']);
+  for (const batch of batches) batch.release();
+});
+
+test('who loads again and joins others once more is not failed by them either', async () => {
+  const cache = createTieredCache({});
+  const calls: string[] = [];
+  const origin = damaged(cache, calls, [2]);
+  const both = [units[2] as Unit, units[4] as Unit];
+  const first = cache.load(both, { origin });
+  const reader = cache.load([units[0] as Unit, units[4] as Unit], { origin });
+  assert.deepEqual(await reader.take(0), values[0]);
+  await assert.rejects(async () => first.take(0), /unit 2 is damaged/);
+  first.release();
+  const next = cache.load(both, { origin });
+  assert.deepEqual(await reader.take(1), values[4]);
+  await assert.rejects(async () => next.take(0), /unit 2 is damaged/);
+  assert.deepEqual(calls.sort(), ['0', '2,4', '2,4', '4']);
+  next.release();
+  reader.release();
 });
 
 test('a load that fails when only its own reader is left is not begun again', async () => {
