@@ -3,10 +3,10 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
-import { fromFsError } from '../build/fs-error.js';
 import { openImage } from '../build/open-image.js';
 import type { OpenOptions } from '../build/options.js';
 import { now } from '../clock.js';
+import { ClipError } from '../errors.js';
 import { inParallel } from '../in-parallel.js';
 import { fanOut } from '../observer.js';
 import type { ImageReader } from '../read/reader.js';
@@ -35,7 +35,10 @@ export interface StrategyRun {
 export async function runStrategy(strategy: BenchStrategy, scenario: Scenario): Promise<StrategyRun> {
   const { options } = scenario;
   const cacheDir = await mkdtemp(join(tmpdir(), 'clip-bench-')).catch((error: unknown) => {
-    throw fromFsError(error, `cannot make a folder in ${tmpdir()}`);
+    throw new ClipError('IO', `cannot make a folder in ${tmpdir()}: ${(error as Error).message}`, {
+      hint: 'set TMPDIR to a folder that takes files',
+      cause: error,
+    });
   });
   const receipt = createReceipt();
   try {
