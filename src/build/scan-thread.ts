@@ -67,7 +67,6 @@ function send(message: FromScan): void {
 function tarHash(algorithm: string): TarHash {
   if (algorithm !== 'sha256') return createTarHash(algorithm);
   let all: readonly string[] = [];
-  const mark = (kind: number, offset: number): void => writer.mark(kind, offset);
   return {
     update(bytes) {
       writer.write(bytes);
@@ -79,11 +78,11 @@ function tarHash(algorithm: string): TarHash {
     },
     spans: {
       digests: {
-        begin: () => mark(MARK.begin, 0),
+        begin: () => writer.mark(MARK.begin, 0),
         data() {},
-        hold: (offset) => mark(MARK.hold, offset),
+        hold: (offset) => writer.mark(MARK.hold, offset),
         cut(offset) {
-          mark(MARK.cut, offset);
+          writer.mark(MARK.cut, offset);
           return '';
         },
       },

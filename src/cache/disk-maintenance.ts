@@ -78,12 +78,17 @@ export function clearDisk(cacheDir: string): {
   const removed = { entries: 0, bytes: 0 };
   const left = { entries: 0, bytes: 0 };
   for (const { path, size } of listEntries(directory)) {
-    const sum = remove(path) || !existsSync(path) ? removed : left;
+    const sum = isRemoved(path) ? removed : left;
     sum.entries++;
     sum.bytes += size;
   }
   removeFolders(directory);
   return { directory, removed, left, isGone: !existsSync(directory) };
+}
+
+/** By this process, or by another one meanwhile. */
+function isRemoved(path: string): boolean {
+  return remove(path) || !existsSync(path);
 }
 
 /** Reads every entry and removes those that do not have their digest. Tells `progress` in bytes. */
@@ -100,7 +105,7 @@ export async function verifyDisk(cacheDir: string, options: VerifyOptions = {}):
     result.entries++;
     result.bytes += entry.size;
     if (digest !== entry.key) {
-      if (!remove(entry.path) && existsSync(entry.path)) result.left++;
+      if (!isRemoved(entry.path)) result.left++;
       result.corrupt.push(entry.key);
       observer.emit({ type: 'corrupt', tier: 'disk', key: entry.key });
     }
