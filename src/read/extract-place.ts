@@ -121,6 +121,8 @@ export function createPlacer(root: Buffer): Placer {
     try {
       make(placing.temporary);
       placing.land();
+      // rename(2) does nothing where both are names of one inode: another extraction has made the same hard link just now.
+      if (fs.lstatSync(placing.temporary, { throwIfNoEntry: false })) placing.abandon();
     } catch (error) {
       placing.abandon();
       throw fsError(error, locate(path));

@@ -8,6 +8,7 @@ import { type ByteString, textToByteString } from '../../src/bytes.js';
 import { ClipError } from '../../src/errors.js';
 import { silentObserver } from '../../src/observer.js';
 import { type ExtractSummary, extract } from '../../src/read/extract.js';
+import { createPlacer } from '../../src/read/extract-place.js';
 import type { ReadRange } from '../../src/read/reader.js';
 import type { Entry } from '../../src/tree/entry.js';
 import type { Node } from '../../src/tree/node.js';
@@ -92,6 +93,15 @@ function run(nodes: Node[], directory: string, signal?: AbortSignal): Promise<Ex
 async function rejects(promise: Promise<unknown>, code: string): Promise<void> {
   await assert.rejects(promise, (error) => error instanceof ClipError && error.code === code);
 }
+
+test('a hard link that another extraction has made just now leaves no temporary name behind', () => {
+  const out = fs.realpathSync(temporary());
+  fs.writeFileSync(join(out, 'one'), 'data');
+  fs.linkSync(join(out, 'one'), join(out, 'two'));
+  const placer = createPlacer(Buffer.from(out));
+  placer.place(textToByteString('two'), (name) => fs.linkSync(join(out, 'one'), name));
+  assert.deepEqual(fs.readdirSync(out), ['one', 'two']);
+});
 
 test('files, directories, links, hard links, modes and times', async () => {
   const out = join(temporary(), 'new', 'folder');
