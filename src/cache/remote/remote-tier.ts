@@ -218,7 +218,8 @@ export function createRemoteTier(options: RemoteTierOptions): CacheTier & { read
       return false;
     },
     ready() {
-      return writes.open || signal?.aborted ? undefined : queue.ready();
+      // As at the end: a server that did not answer a read is not waited for once more to take a write.
+      return reads.open || writes.open || signal?.aborted ? undefined : queue.ready();
     },
     async close() {
       if (closed) return;

@@ -84,6 +84,22 @@ test('a stalled server that has let a read wait does not hold up the end too', a
   server.kill('SIGCONT');
 });
 
+test('a stalled server that has let a read wait does not hold up a prefetch too', async (t) => {
+  if (!needs(t, 'nginx')) return;
+  const server = await startNginx(t);
+  server.kill('SIGSTOP');
+  // More than half of what may wait to be written.
+  const large = makeValues(2, 20 << 20);
+  const reader = worker(server.url, large, { timeout: 200 });
+  await reader.read(large.units);
+  const began = performance.now();
+  await reader.cache.ready();
+  const took = performance.now() - began;
+  assert.ok(took < 1000, `${took} ms`);
+  await reader.cache.close();
+  server.kill('SIGCONT');
+});
+
 test('a server that always answers late costs a read one round of lookups, not one for every sixteen spans', async (t) => {
   let asked = 0;
   const server = createServer((request, response) => {
