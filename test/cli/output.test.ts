@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { openSync, readFileSync } from 'node:fs';
+import { chmodSync, openSync, readFileSync, rmdirSync, statSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
 import { defaultCacheDir } from '../../src/build/default-options.js';
@@ -149,7 +149,21 @@ test('the cache lives in the XDG cache home, which has to be absolute', () => {
   assert.equal(defaultCacheDir({ XDG_CACHE_HOME: '/x/cache', HOME: '/h' }), '/x/cache/clip');
   assert.equal(defaultCacheDir({ XDG_CACHE_HOME: 'relative', HOME: '/h' }), '/h/.cache/clip');
   assert.equal(defaultCacheDir({ HOME: '/h' }), '/h/.cache/clip');
-  assert.match(defaultCacheDir({}), /^\/tmp\/clip-cache-/);
+});
+
+test('without a home the cache lies in the folder for temporary files, and only where nobody else can have put indexes', async (t) => {
+  const folder = await tempDir(t);
+  const taken = defaultCacheDir({ TMPDIR: folder });
+  assert.ok(taken.startsWith(join(folder, 'clip-cache-')));
+  assert.equal(statSync(taken).mode & 0o777, 0o700);
+  assert.equal(defaultCacheDir({ TMPDIR: folder }), taken);
+  const refused = (error: unknown) =>
+    error instanceof ClipError && error.code === 'IO' && /--cache-dir/.test(error.hint ?? '');
+  chmodSync(taken, 0o777);
+  assert.throws(() => defaultCacheDir({ TMPDIR: folder }), refused);
+  rmdirSync(taken);
+  symlinkSync(folder, taken);
+  assert.throws(() => defaultCacheDir({ TMPDIR: folder }), refused);
 });
 
 test('what an image says of itself reaches no terminal as it is', async () => {
