@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
@@ -154,6 +154,29 @@ test('a compressed archive that unfolds without end stops at the quota, and leav
   const folder = await written(t, Buffer.alloc(64 << 20), 'gzip');
   const error = await fails(folder, 'docker-archive', 1 << 20);
   assert.equal(error.code, 'LIMIT');
+});
+
+test('errors name the archive that was meant, not its copy, and blame no layer', async (t) => {
+  for (const transport of ['docker-archive', 'oci-archive']) {
+    const folder = await written(t, Buffer.alloc(64 << 10), 'gzip');
+    const none = await fails(folder, transport);
+    assert.deepEqual(
+      [none.code, none.hint],
+      ['NOT_FOUND', `a root file system alone is tar:${join(folder, 'x.tar')}`],
+    );
+    const path = join(folder, 'x.tar');
+    await writeFile(path, (await readFile(path)).subarray(0, 40));
+    const cut = await fails(folder, transport);
+    assert.equal(cut.code, 'CORRUPT_TAR');
+    assert.equal(cut.message, `the archive "${path}" is no whole tar: gzip: unexpected end of the stream`);
+    const input = async function* () {
+      yield tarOf([{ name: 'x', data: Buffer.alloc(9000) }]).subarray(0, 2000);
+    };
+    await assert.rejects(
+      openSource(parseImage(`${transport}:-`), { ...options(folder), input }),
+      (error: Error) => error.message.startsWith('standard input is no whole tar: '),
+    );
+  }
 });
 
 async function written(

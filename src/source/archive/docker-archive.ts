@@ -34,17 +34,19 @@ interface Opened {
 export interface DockerArchiveOptions {
   path: string;
   select: Selection;
-  /** Printable transport and reference, where the path is not what the user named. */
+  /** Printable transport and reference, the path in them and what errors call the archive, where the path is not what the user named. */
   name?: string;
+  named?: string;
+  what?: string | undefined;
   hint?: string | undefined;
 }
 
 /** Opens an archive; its tar headers are walked now. Throws as `openTarStore`, or CORRUPT_IMAGE. */
 export async function openDockerArchive(options: DockerArchiveOptions): Promise<ImageSource> {
-  const { path, select, hint } = options;
+  const { path, named = path, select, hint, what } = options;
   const name = options.name ?? printImage({ transport: 'docker-archive', path, select });
-  const store = await openTarStore(path);
-  await checkKind(store, { transport: 'docker-archive', path, name });
+  const store = await openTarStore(path, { what });
+  await checkKind(store, { transport: 'docker-archive', path: named, name });
   let opened: Promise<Opened> | undefined;
 
   /** The layers' digests are needed to find them: they are made once, when first asked for. */

@@ -35,10 +35,15 @@ export interface LocatedArchive {
   isCopy: boolean;
 }
 
-/** Throws NOT_FOUND, IO, UNSUPPORTED, USAGE where there is no spool, or as spooling does. */
+/** What errors call the archive of this path. */
+export function whatIs(path: string): string {
+  return path === STDIN ? 'standard input' : `the archive ${JSON.stringify(path)}`;
+}
+
+/** Throws NOT_FOUND, IO, CORRUPT_TAR, UNSUPPORTED, USAGE where there is no spool, or as spooling does. */
 export async function locateArchive(path: string, options: LocateOptions): Promise<LocatedArchive> {
   if (path === STDIN) return { path: await spoolInput(options), isCopy: true };
-  const what = `the archive ${JSON.stringify(path)}`;
+  const what = whatIs(path);
   const file = await openFile(path).catch((error: unknown) => {
     throw fileError(error, what);
   });
@@ -62,7 +67,7 @@ export async function locateArchive(path: string, options: LocateOptions): Promi
 }
 
 async function spoolInput(options: LocateOptions): Promise<string> {
-  const what = 'standard input';
+  const what = whatIs(STDIN);
   const place = requireSpool(options.spool, what);
   if (options.input === undefined && process.stdin.isTTY) {
     throw new ClipError('USAGE', 'an archive is to be read from standard input, which is a terminal', {

@@ -11,6 +11,7 @@ import type { ExtentList } from '../../tree/extents.js';
 import { type ContentFile, type ContentStore, fileError } from '../content-store.js';
 import { openFile } from '../layout.js';
 import type { ReadOptions } from '../source.js';
+import { noArchive } from './no-archive.js';
 
 const BLOCK = 512;
 const READ = 64 << 10;
@@ -27,9 +28,14 @@ const LISTINGS = new Set<string>(Object.values(LISTING));
 type StoredFile = { size: number; extents: ExtentList };
 type Member = StoredFile | { link: string };
 
+export interface TarStoreOptions extends ReadOptions {
+  /** What errors call the archive, where the path is not what the user named. */
+  what?: string | undefined;
+}
+
 /** Opens a tar file. Throws NOT_FOUND, IO, CORRUPT_TAR, LIMIT, or UNSUPPORTED for a compressed one. */
-export async function openTarStore(path: string, options: ReadOptions = {}): Promise<ContentStore> {
-  const what = `the archive ${JSON.stringify(path)}`;
+export async function openTarStore(path: string, options: TarStoreOptions = {}): Promise<ContentStore> {
+  const { what = `the archive ${JSON.stringify(path)}` } = options;
   const file = await openFile(path).catch((error: unknown) => {
     throw fileError(error, what);
   });
@@ -95,13 +101,6 @@ async function walkMembers(file: ContentFile, options: ReadOptions): Promise<Map
 
 function truncated(): ClipError {
   return new ClipError('CORRUPT_TAR', 'it ends in the middle of a file');
-}
-
-function noArchive(what: string, cause: ClipError): ClipError {
-  return new ClipError('CORRUPT_TAR', `${what} is no whole tar: ${cause.message}`, {
-    hint: 'is it an archive that docker, podman or skopeo saved, and whole? Then copy the image anew',
-    cause,
-  });
 }
 
 /** Closes the store and throws CORRUPT_IMAGE where the archive is of the other kind alone; newer ones of docker are both. */

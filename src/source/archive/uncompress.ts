@@ -1,13 +1,14 @@
-import { ClipError } from '../../errors.js';
+import { ClipError, isClipError } from '../../errors.js';
 import { createLayerDecoder } from '../../inflate/decode.js';
 import { detectEncoding, FOREIGN_LENGTH, foreignCompression } from '../../inflate/detect.js';
+import { noArchive } from './no-archive.js';
 
 /** gzip is decoded in pieces of this size, so that a bomb unfolds to some 16 MiB at a time at most. */
 const PIECE = 16 << 10;
 
 /**
  * The plain bytes of a stream that may be gzip or zstd; a chunk is valid until the next one is asked for. Throws UNSUPPORTED for other
- * compressions, or as the decoder does.
+ * compressions, CORRUPT_TAR, or as the decoder does.
  */
 export async function* uncompressed(
   chunks: AsyncIterable<Uint8Array>,
@@ -27,6 +28,9 @@ export async function* uncompressed(
       default:
         yield* whole;
     }
+  } catch (error) {
+    // To the decoder all that is compressed is a layer.
+    throw isClipError(error, 'CORRUPT_LAYER') ? noArchive(what, error) : error;
   } finally {
     await iterator.return?.();
   }
