@@ -1,10 +1,7 @@
 import { ClipError } from '../errors.js';
-import type { BenchResult, StrategyResult } from './results.js';
+import type { BenchResult, BenchStrategy, Scenario, StrategyResult } from './results.js';
 
-/**
- * An earlier run's JSON, checked as far as it is compared. Throws ClipError USAGE when it is none, or one of another scenario:
- * another target or image, other reads, seed, concurrency or files.
- */
+/** An earlier run's JSON, checked as far as it is compared. Throws ClipError USAGE when it is none. */
 export function parseBaseline(text: string, name: string): BenchResult {
   const hint = 'make it with the same arguments and --json';
   const refuse = (why: string) => new ClipError('USAGE', `${name} is no baseline: ${why}`, { hint });
@@ -15,38 +12,50 @@ export function parseBaseline(text: string, name: string): BenchResult {
     throw refuse('it is not JSON');
   }
   const baseline = parsed as Partial<BenchResult> | null;
-  if (baseline?.schema !== 1 || typeof baseline.strategies !== 'object' || !Array.isArray(baseline.files)) {
+  if (
+    baseline?.schema !== 1 ||
+    typeof baseline.strategies !== 'object' ||
+    baseline.strategies === null ||
+    !Array.isArray(baseline.files)
+  ) {
     throw refuse('it is not what `clip bench --json` prints');
   }
   return baseline as BenchResult;
 }
 
 const SCENARIO = ['target', 'image', 'reads', 'seed', 'concurrency'] as const;
+const GATED = ['layer', 'span'] as const;
 
 /**
- * One sentence for each count that got worse. Times are not compared: they are not a property of the program alone. `naive` is
- * never gated. Throws ClipError USAGE when the two runs are not of one scenario.
+ * Whether a run can be held against a baseline at all. Throws ClipError USAGE when they are of two scenarios (another target or image, other
+ * reads, seed, concurrency or files), or have no strategy in common; `naive` is never gated.
  */
-export function worseThan(baseline: BenchResult, result: BenchResult): string[] {
+export function checkComparable(
+  baseline: BenchResult,
+  scenario: Scenario,
+  strategies: readonly BenchStrategy[],
+): void {
   for (const field of SCENARIO) {
-    if (baseline[field] !== result[field]) throw otherScenario(field, baseline[field], result[field]);
+    if (baseline[field] !== scenario[field]) throw otherScenario(field, baseline[field], scenario[field]);
   }
-  if (JSON.stringify(baseline.files) !== JSON.stringify(result.files)) {
+  if (JSON.stringify(baseline.files) !== JSON.stringify(scenario.files)) {
     throw otherScenario('files', 'other files', 'this run');
   }
-  const worse: string[] = [];
-  let compared = 0;
-  for (const strategy of ['layer', 'span'] as const) {
-    const before = baseline.strategies[strategy];
-    const now = result.strategies[strategy];
-    if (!before || !now) continue;
-    compared++;
-    for (const count of COUNTS) worse.push(...compare(strategy, count, [before[count], now[count]]));
-  }
-  if (compared === 0) {
+  if (!GATED.some((strategy) => strategies.includes(strategy) && baseline.strategies[strategy])) {
     throw new ClipError('USAGE', 'the baseline and this run have no gated strategy in common', {
       hint: 'run layer or span in both',
     });
+  }
+}
+
+/** One sentence for each count that got worse. Times are not compared: they are not a property of the program alone. */
+export function worseThan(baseline: BenchResult, result: BenchResult): string[] {
+  const worse: string[] = [];
+  for (const strategy of GATED) {
+    const before = baseline.strategies[strategy];
+    const now = result.strategies[strategy];
+    if (!before || !now) continue;
+    for (const count of COUNTS) worse.push(...compare(strategy, count, [before[count], now[count]]));
   }
   return worse;
 }

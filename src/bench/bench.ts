@@ -3,7 +3,7 @@ import type { OpenOptions } from '../build/options.js';
 import { ClipError } from '../errors.js';
 import { escapeName } from '../escape.js';
 import type { Node } from '../tree/node.js';
-import type { BenchResult, BenchStrategy, StrategyResult } from './results.js';
+import type { BenchResult, BenchStrategy, Scenario, StrategyResult } from './results.js';
 import { runStrategy, type StrategyRun } from './run-strategy.js';
 
 export interface BenchOptions {
@@ -24,7 +24,7 @@ export interface BenchOptions {
  */
 export async function bench(image: OpenedImage, options: BenchOptions): Promise<BenchResult> {
   const { nodes, concurrency, open } = options;
-  const { manifestDigest } = await image.index.describe();
+  const described = await scenarioOf(image, options);
   const runs = new Map<BenchStrategy, StrategyRun>();
   for (const strategy of options.strategies) {
     const scenario = { indexPath: image.indexPath, nodes, concurrency, options: open };
@@ -41,15 +41,23 @@ export async function bench(image: OpenedImage, options: BenchOptions): Promise<
     const speedup = naive === undefined ? null : Math.round((naive / result.elapsedSeconds) * 100) / 100;
     strategies[strategy] = { ...result, speedup };
   }
+  return { ...described, strategies };
+}
+
+/** What the result of these options will be about. */
+export async function scenarioOf(
+  image: OpenedImage,
+  { target, nodes, seed, concurrency }: Pick<BenchOptions, 'target' | 'nodes' | 'seed' | 'concurrency'>,
+): Promise<Scenario> {
+  const { manifestDigest } = await image.index.describe();
   return {
     schema: 1,
-    target: options.target,
+    target,
     image: manifestDigest,
     reads: nodes.length,
-    seed: options.seed,
+    seed,
     concurrency,
     files: nodes.map((node) => `/${escapeName(node.path)}`),
-    strategies,
   };
 }
 

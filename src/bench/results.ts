@@ -11,8 +11,8 @@ export interface StrategyResult extends Omit<ReceiptFields, 'type'> {
   speedup: number | null;
 }
 
-/** What `clip bench --json` prints; the fields are documented in docs/cli.md. */
-export interface BenchResult {
+/** What is read, and how: two runs of one scenario can be compared. */
+export interface Scenario {
   schema: 1;
   target: string;
   /** Digest of the image's manifest. */
@@ -22,5 +22,9 @@ export interface BenchResult {
   concurrency: number;
   /** One path per read, in order. */
   files: string[];
+}
+
+/** What `clip bench --json` prints; the fields are documented in docs/cli.md. */
+export interface BenchResult extends Scenario {
   strategies: Partial<Record<BenchStrategy, StrategyResult>>;
 }

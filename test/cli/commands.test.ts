@@ -376,7 +376,8 @@ test('bench: the counts of the contract, on the bundled image', async () => {
   );
   assert.match(gate.stderr, /span has \d+ where --max-inflates allows 0/);
   assert.match(gate.stdout.toString(), /^STRATEGY .*\nspan /m, 'the table that the gate is about is printed');
-  await run(2, 'bench', '--baseline', baseline, '--reads', '5', '--strategy', 'layer', '-q');
+  const other = await run(2, 'bench', '--baseline', baseline, '--reads', '5', '--strategy', 'layer', '-q');
+  assert.equal(other.stdout.toString(), '', 'it is said before the reads');
   await run(2, 'bench', '--strategy', 'span', '--max-inflates', 'layer=1');
 });
 

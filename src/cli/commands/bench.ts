@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
-import { parseBaseline, worseThan } from '../../bench/baseline.js';
-import { bench } from '../../bench/bench.js';
+import { checkComparable, parseBaseline, worseThan } from '../../bench/baseline.js';
+import { bench, scenarioOf } from '../../bench/bench.js';
 import { bundledImage } from '../../bench/bundled-image.js';
 import { chooseFiles, naiveBytes } from '../../bench/choose-files.js';
 import { workerOrder } from '../../bench/fleet.js';
@@ -40,12 +40,16 @@ export async function run(context: Context, { args, flags }: Input<typeof BENCH_
   const nodes = await chosenNodes(image.index, flags);
   const strategies = strategiesToRun(context, nodes, flags);
   const source = sourceOf(context, image, target);
+  const { seed, concurrency } = flags;
+  // Before the reads, which may take minutes.
+  if (baseline)
+    checkComparable(baseline, await scenarioOf(image, { target, nodes, seed, concurrency }), strategies);
   const result = await bench(image, {
     target,
     nodes,
     strategies,
-    seed: flags.seed,
-    concurrency: flags.concurrency,
+    seed,
+    concurrency,
     open: { ...withoutRemote(context.openOptions), ...(source === undefined ? {} : { source }) },
   });
   const text = flags.json ? `${JSON.stringify(result, null, 2)}\n` : report(context, result, image);
