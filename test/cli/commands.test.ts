@@ -409,6 +409,7 @@ test('bench: named files, many readers, naive skipped above its limit', async ()
   assert.match(stderr, /over --naive-limit 1\.0 KiB: skipped/);
   const asked = await run(0, ...args, '--naive-limit', '1K', '--strategy', 'naive', '--json', '-q');
   assert.equal(JSON.parse(asked.stdout.toString()).strategies.naive.inflates, 20);
+  assert.match((await run(1, 'bench', image, '--file', '/etc')).stderr, /\(IS_DIRECTORY\)/);
 });
 
 test('bench: names the image that was asked for, wherever its index was made', async () => {

@@ -109,7 +109,7 @@ async function chosenNodes(index: ImageIndex, flags: BenchFlags): Promise<Node[]
     const node = await resolveArgument(index, path, { followLast: true });
     if (node.entry.type !== 'file') {
       throw new ClipError(
-        'NOT_A_FILE',
+        node.entry.type === 'directory' ? 'IS_DIRECTORY' : 'NOT_A_FILE',
         `${shownPath(node.path)} is a ${node.entry.type}, not a regular file`,
         {
           hint: 'bench reads whole regular files',
