@@ -166,6 +166,8 @@ test('what a mirror may be', () => {
     'm.test?x=1',
     'ftp://m.test',
     'a=b=c d',
+    '=m.test',
+    'a b=m.test',
   ]) {
     assert.throws(
       () => parseMirror(wrong),

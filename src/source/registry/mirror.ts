@@ -23,6 +23,7 @@ export function parseMirror(given: string): Mirror {
     url === undefined ||
     (!hasScheme && address.includes('://')) ||
     url.hostname === '' ||
+    url.hostname.includes('=') ||
     url.search !== '' ||
     url.hash !== '' ||
     url.username !== ''
