@@ -1,14 +1,15 @@
 import { ClipError, type ErrorCode } from '../errors.js';
 
-/** Turns a file system error of Node into a ClipError; `missing` is the code for ENOENT. */
+/** Turns a file system error of Node into a ClipError; `missing` is the code for ENOENT, INDEX_NOT_FOUND where an index is read. */
 export function fromFsError(error: unknown, doing: string, missing: ErrorCode = 'IO'): ClipError {
   if (error instanceof ClipError) return error;
   const code = (error as NodeJS.ErrnoException).code;
+  const isRead = missing === 'INDEX_NOT_FOUND';
   switch (code) {
     case 'ENOENT':
     case 'ENOTDIR':
       return new ClipError(missing, `${doing}: no such file`, {
-        hint: missing === 'INDEX_NOT_FOUND' ? 'build one with `clip index IMAGE`' : 'check the path',
+        hint: isRead ? 'build one with `clip index IMAGE`' : 'check the path',
         cause: error,
       });
     case 'ENOSPC':
@@ -21,10 +22,15 @@ export function fromFsError(error: unknown, doing: string, missing: ErrorCode = 
     case 'EPERM':
     case 'EROFS':
       return new ClipError('IO', `${doing}: permission denied (${code})`, {
-        hint: 'choose a folder that you may write to with -o or --cache-dir',
+        hint: isRead
+          ? 'check the permissions of the file and of the folders above it'
+          : 'choose a folder that you may write to with -o or --cache-dir',
         cause: error,
       });
     default:
-      return new ClipError('IO', `${doing}: ${(error as Error).message}`, { cause: error });
+      return new ClipError('IO', `${doing}: ${(error as Error).message}`, {
+        hint: 'check the path and the disk that it is on',
+        cause: error,
+      });
   }
 }
