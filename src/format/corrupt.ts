@@ -8,6 +8,13 @@ export function corruptIndex(where: string, what: string, cause?: unknown): Clip
   });
 }
 
+/** What was taken for an index: often an archive that was named without its transport. */
+export function noIndex(where: string): ClipError {
+  return new ClipError('CORRUPT_INDEX', `index is corrupt: ${where}: this is no clip index`, {
+    hint: 'an image in a file is named by its kind: docker-archive:FILE, oci-archive:FILE or tar:FILE; an index is built with `clip index`',
+  });
+}
+
 /** The index is fine, as far as this clip can tell, but made by a later format. */
 export function newerIndex(where: string, what: string): ClipError {
   return new ClipError('NEWER_INDEX', `index is newer than this clip: ${where}: ${what}`, {

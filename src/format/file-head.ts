@@ -1,6 +1,6 @@
 import { ByteReader } from './byte-reader.js';
 import { ByteWriter } from './byte-writer.js';
-import { check, corruptIndex, newerIndex } from './corrupt.js';
+import { check, corruptIndex, newerIndex, noIndex } from './corrupt.js';
 import { sha256 } from './digest.js';
 import { FORMAT_MAJOR, MAX_DIRECTORY, MAX_HINT, MAX_SECTIONS } from './limits.js';
 import { SECTION_TYPE } from './section.js';
@@ -86,7 +86,7 @@ export interface Header {
 
 export function readHeader(bytes: Uint8Array): Header {
   const reader = new ByteReader(bytes, 'header');
-  if (!reader.take(FILE_MAGIC.length).equals(FILE_MAGIC)) reader.fail('this is no clip index');
+  if (!reader.take(FILE_MAGIC.length).equals(FILE_MAGIC)) throw noIndex('header');
   const major = reader.u16();
   const minor = reader.u16();
   if (major > FORMAT_MAJOR) throw newerIndex('header', `format ${major}.${minor}`);
