@@ -41,7 +41,7 @@ function duration(summary: string, fallback: number): Flag<number> {
   return {
     summary,
     value: 'TIME',
-    expects: 'a time such as 500ms, 5s or 2m',
+    expects: 'a time from 1ms to 596h such as 500ms, 5s or 2m',
     parse: parseDuration,
     fallback,
     shown: shownDuration(fallback),

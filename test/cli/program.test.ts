@@ -91,6 +91,10 @@ test('a wrong value names the flag or the variable and what it takes', () => {
   usage('cat T /a --memory-cache 5q', /^--memory-cache takes a size such as .*, not '5q'$/);
   usage('cat T /a', /^CLIP_MEMORY_CACHE takes a size .*, not '5q'$/, { CLIP_MEMORY_CACHE: '5q' });
   usage('cat T /a', /^CLIP_QUIET takes 1 or 0/, { CLIP_QUIET: 'perhaps' });
+  usage(
+    'cat T /a --remote-ttl 1000h',
+    /^--remote-ttl takes a time from 1ms to 596h such as .*, not '1000h'$/,
+  );
   usage('index T --spacing 1K', /^--spacing takes a size from 128KiB to 64MiB/);
   usage('cat T /a --offset -1', /^--offset takes a whole number of at least 0, not '-1'$/);
   usage('cat T /a --index sha256:12', /^--index takes auto, local, build or sha256:/);
