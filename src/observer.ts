@@ -42,8 +42,14 @@ export type ClipEvent =
   | { type: 'waited'; key: string; how: 'answered' | 'taken' | 'late'; seconds: number }
   /** A user should know, once; the text is already escaped and redacted. */
   | { type: 'warning'; code: string; message: string; hint?: string }
-  /** Progress of long work; `total` may be unknown. Units are bytes unless `unit` says files. */
-  | { type: 'progress'; task: string; done: number; total: number | undefined; unit: 'bytes' | 'files' }
+  /** Progress of long work; `total` may be unknown. */
+  | {
+      type: 'progress';
+      task: string;
+      done: number;
+      total: number | undefined;
+      unit: 'bytes' | 'files' | 'layers';
+    }
   | { type: 'debug'; message: string; fields?: Record<string, string | number | boolean> };
 
 export interface Observer {

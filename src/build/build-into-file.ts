@@ -7,7 +7,8 @@ import type { Observer } from '../observer.js';
 import { openSource } from '../source/open.js';
 import { resolveImage } from '../source/resolve-image.js';
 import type { ImageSource } from '../source/source.js';
-import { buildIndex, type LayerOrigins, type SectionStore } from './build-index.js';
+import { buildIndex } from './build-index.js';
+import type { LayerOrigins, SectionStore } from './layer-sections.js';
 import { openIndexFile } from './open-index-file.js';
 import type { OpenOptions } from './options.js';
 import { openRegistrySections } from './registry-sections.js';
@@ -102,12 +103,10 @@ function requirePin(head: Uint8Array, index: OpenOptions['index']): void {
 
 /** `--index build` means anew: nothing that was stored is believed, but what is built is kept. */
 function sectionsFor({ store, index, output, scanObserver }: BuildIntoFileOptions): IndexStore['sections'] {
-  const { get, put } = store.sections;
-  return {
-    get: index === 'build' ? async () => undefined : get,
-    // Where the index goes elsewhere, a store that takes nothing is no reason to go without it.
-    put: output === undefined ? put : tolerant(put, scanObserver),
-  };
+  const { sections } = store;
+  // Where the index goes elsewhere, a store that takes nothing is no reason to go without it.
+  const put = output === undefined ? sections.put : tolerant(sections.put, scanObserver);
+  return index === 'build' ? { get: async () => undefined, put } : { ...sections, put };
 }
 
 function tolerant(put: SectionStore['put'], observer: Observer): SectionStore['put'] {

@@ -2,8 +2,9 @@ import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { createClaims } from '../cache/claims.js';
 import { FORMAT_MAJOR, FORMAT_MINOR } from '../format/limits.js';
-import type { SectionStore } from './build-index.js';
+import type { SectionStore } from './layer-sections.js';
 import { writeFileWhole } from './write-file.js';
 
 /**
@@ -58,6 +59,7 @@ export function openIndexStore(cacheDir: string): IndexStore {
     sections: {
       get: (digest, spacing) => readFile(sectionPath(digest, spacing)).catch(() => undefined),
       put: (digest, spacing, section) => writeFileWhole(sectionPath(digest, spacing), [section]),
+      claims: createClaims(join(cacheDir, 'spans')),
     },
     async remember(name, platform, manifestDigest) {
       if ((await this.recall(name, platform)) === manifestDigest) return;

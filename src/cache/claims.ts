@@ -6,7 +6,7 @@ import { errnoOf } from './disk-files.js';
 import { makeFolder } from './make-folder.js';
 
 /**
- * Claims keep the processes of one machine from fetching and inflating the same thing at once: who holds the claim does it, the
+ * Claims keep the processes of one machine from fetching, inflating and scanning the same thing at once: who holds the claim does it, the
  * others wait for the entry to appear, and take the claim over when its holder is gone.
  *
  * A claim is a symbolic link `<spans>/claims/<name>` whose target names its holder: made in one system call with its content, never

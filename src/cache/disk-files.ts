@@ -20,7 +20,7 @@ import { isKey } from './tier.js';
  *   <spans>/tmp/…             files being written; renamed into place when whole
  *   <spans>/usage             what the entries add up to, roughly (disk-usage.ts)
  *   <spans>/evict.lock        held by the process that evicts
- *   <spans>/claims/…          who is fetching what just now (claims.ts)
+ *   <spans>/claims/…          who is fetching or scanning what just now (claims.ts)
  *
  * An entry appears by rename only, so a reader finds a whole one or none, whenever a writer dies.
  */

@@ -19,14 +19,16 @@ export interface FetchOnceOptions<U> {
   find(unit: U): Promise<boolean>;
   /** Fetches from the origin what this process has claimed. */
   origin(units: readonly U[]): Promise<void>;
+  /** Told how many units others are fetching, before they are waited for. */
+  onWait?(units: number): void;
   /** Told when a wait for another process is over. `taken`: the other one left it undone; `late`: it took too long. */
   onWaited?(unit: U, how: 'answered' | 'taken' | 'late', seconds: number): void;
   signal: AbortSignal;
 }
 
-/** Milliseconds between looks: short at first, since most spans take 2 to 20. */
+/** Milliseconds between looks: short at first, since most spans take 2 to 20; then up to 40, or a 20th of the wait, but a second. */
 const FIRST_LOOK = 2;
-const LAST_LOOK = 40;
+const pauseAfter = (pause: number, waited: number) => Math.min(pause * 1.5, Math.max(40, waited / 20), 1000);
 
 /** How long others wait at most, milliseconds: an origin at 1 MiB/s, after it has had time to answer. */
 export function patience(bytes: number): number {
@@ -70,14 +72,15 @@ export async function fetchOnce<U>(units: readonly U[], options: FetchOnceOption
   if (mine.length > 0) begin(fetch(mine));
   const began = now();
   let pause = FIRST_LOOK;
+  if (others.length > 0) options.onWait?.(others.length);
   try {
     while (others.length > 0 && failed === undefined) {
       await sleep(pause, undefined, { signal });
-      pause = Math.min(pause * 1.5, LAST_LOOK);
       const still: U[] = [];
       const taken: U[] = [];
       const late: U[] = [];
       const waited = now() - began;
+      pause = pauseAfter(pause, waited);
       for (const unit of others) {
         const { name, bytes } = claimOf(unit);
         let how: 'answered' | 'taken' | 'late';
