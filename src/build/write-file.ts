@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { open, rename, rm, stat } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { makeFolder } from '../cache/make-folder.js';
 import { ClipError } from '../errors.js';
 import { escapeText } from '../escape.js';
@@ -21,10 +21,8 @@ export async function writeFileWhole(
   chunks: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
   { signal, check }: WriteOptions = {},
 ): Promise<void> {
-  const temporary = join(
-    dirname(path),
-    `.${basename(path)}.${process.pid}.${randomBytes(6).toString('hex')}.tmp`,
-  );
+  // Not made of the file's own name, which may be as long as the file system takes.
+  const temporary = join(dirname(path), `.clip-${process.pid}-${randomBytes(6).toString('hex')}.tmp`);
   try {
     const there = await stat(path).catch(() => undefined);
     if (there && !there.isFile()) {

@@ -6,6 +6,7 @@ import type { Context } from './context.js';
 import type { Definition } from './definitions.js';
 import type { Everywhere } from './everywhere.js';
 import { describeError, statusOf } from './output/errors.js';
+import { withLocalName } from './output/local-name.js';
 import { createLog } from './output/log.js';
 import { createProgress, noProgress } from './output/progress.js';
 import { type ReceiptIndex, receiptJson, receiptText } from './output/receipt.js';
@@ -64,7 +65,8 @@ async function runCommand(command: Command): Promise<number> {
   const failures: number[] = [];
   const errorStyle = await loadStyle(terminal.stderrColour);
 
-  function report(error: unknown): void {
+  function report(failure: unknown): void {
+    const error = withLocalName(failure, command.args[0]);
     failures.push(interrupts.status() ?? statusOf(error));
     metrics?.error(isClipError(error) ? error.code : 'FAILED');
     progress.write(describeError(error, { stack: settings.logLevel === 'debug', style: errorStyle }));

@@ -6,6 +6,7 @@ import {
   closeSync,
   copyFileSync,
   lstatSync,
+  mkdirSync,
   mkdtempSync,
   openSync,
   readdirSync,
@@ -166,6 +167,27 @@ describe('names that lead to nothing', () => {
       assert.equal(child.status, 1);
     }
     closeSync(full);
+  });
+
+  test('an image that is a file or folder here is answered with how those are named', async (t) => {
+    const cwd = await tempDir(t);
+    writeFileSync(join(cwd, 'Image.tar'), 'no image');
+    copyFileSync(index, join(cwd, 'Some.clip'));
+    mkdirSync(join(cwd, 'Layout'));
+    const hintOf = async (...args: string[]) => {
+      const run = await clip(args, { cwd, cacheDir: join(cwd, 'cache') });
+      assertFails(run, 'INVALID_REFERENCE');
+      return run.stderr.trimEnd().split('\n')[1]!;
+    };
+    assert.match(await hintOf('index', 'Image.tar'), /oci-archive:Image\.tar/);
+    assert.match(await hintOf('cat', 'Layout', FILE), /oci:Layout$/);
+    assert.doesNotMatch(await hintOf('index', 'Some.clip'), /Some\.clip/);
+  });
+
+  test('an index may have the longest name that a file can have', async (t) => {
+    const output = join(await tempDir(t), `${'n'.repeat(250)}.clip`);
+    const run = await clip(['index', bundled, '-o', output], { cacheDir: join(work, 'first') });
+    assert.equal(run.status, 0, run.stderr);
   });
 
   test('an index that goes to a file needs no cache folder that can be written', async () => {
