@@ -1,4 +1,4 @@
-// `npm run bench -- [--quick | --full] [--image REF] [--rounds N] [--out DIR]`: measures clip in one run against what is installed and writes
+// `npm run bench`: measures clip in one run against what is installed and writes
 // docs/benchmarks/. Without an image it makes one of this machine's files, 300 MB of tar (--full: 3 GB), served over loopback by
 // docker-registry where that is installed, else by the tests' own registry.
 import { execFileSync } from 'node:child_process';
@@ -10,6 +10,7 @@ import * as measure from './measure.js';
 import { writeReport } from './report.js';
 import { has } from './run.js';
 
+const USAGE = 'npm run bench -- [--quick | --full] [--image REF] [--rounds N] [--out DIR]';
 const { values } = parseArgs({
   options: {
     quick: { type: 'boolean', default: false },
@@ -17,8 +18,13 @@ const { values } = parseArgs({
     image: { type: 'string' },
     rounds: { type: 'string' },
     out: { type: 'string', default: 'docs/benchmarks' },
+    help: { type: 'boolean', short: 'h', default: false },
   },
 });
+if (values.help) {
+  process.stdout.write(`${USAGE}\n`);
+  process.exit(0);
+}
 const full = values.full && !values.quick;
 const rounds = values.rounds === undefined ? (full ? 9 : 3) : Number(values.rounds);
 const starts = full ? 25 : 11;
@@ -38,6 +44,7 @@ try {
   const { info, ...index } = await step('index', () => measure.measureIndex(image, rounds));
   sections.push(index);
   const chosen = { ...image, ...(await measure.choosePaths()) };
+  sections.push(await step('workers', () => measure.measureFleet(chosen, Math.ceil(rounds / 3))));
   sections.push(await step('one small file', () => measure.measureStart(chosen, starts)));
   sections.push(await step('shaped link', () => measure.measureLink(chosen, rounds)));
   sections.push(await step('large file', () => measure.measureLarge(chosen, rounds)));

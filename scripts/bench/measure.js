@@ -55,6 +55,38 @@ export async function measureIndex({ reference, blobs }, rounds) {
   };
 }
 
+/** Workers that begin together and want one file of an image that nobody has indexed. */
+export async function measureFleet({ host, small, reference, smallLayer }, rounds) {
+  const workers = 5;
+  const together = (command) =>
+    `for i in ${Array.from({ length: workers }, (_, i) => i).join(' ')}; do ${command} & pids="$pids $!"; done; for pid in $pids; do wait $pid || exit 1; done`;
+  const folder = join(temporary, 'fleet');
+  const cat = `${clip} cat ${reference} '${small}' --index auto --cache-dir`;
+  const before = `rm -rf ${folder}`;
+  const [repository] = reference.slice(host.length + 1).split(/[:@]/);
+  const blob = `http://${host}/v2/${repository}/blobs/${smallLayer.digest}`;
+  const rows = await contest(
+    [
+      { name: `${workers} × clip cat, one cache folder`, command: together(`${cat} ${folder}`), before },
+      { name: `${workers} × clip cat, a folder each`, command: together(`${cat} ${folder}/$i`), before },
+      ...(has('curl')
+        ? [
+            {
+              name: `${workers} × curl | gzip -dc of the file's layer`,
+              command: together(`curl -sf ${blob} | gzip -dc`),
+            },
+          ]
+        : []),
+    ],
+    rounds,
+  );
+  return {
+    title: 'Five workers and an image without an index',
+    target: 'one scan where there were five',
+    rows,
+  };
+}
+
 export async function measureStart({ small, reference }, rounds) {
   const cat = (dir) => `${clip} cat ${index} '${small}' --source ${reference} --cache-dir ${dir}`;
   const cold = join(temporary, 'cold');
