@@ -104,6 +104,7 @@ export function createDiskTier(options: DiskTierOptions): CacheTier & { readonly
         return false;
       }
     },
+    takes: () => writing,
     canHold(bytes) {
       return writing && reading && bytes <= quota * LOW_WATER;
     },

@@ -22,6 +22,8 @@ export interface CacheTier {
   contains?(key: string, length: number): boolean;
   /** Whether this many bytes, put one after the other, would all still be there afterwards. */
   canHold(bytes: number): boolean;
+  /** False where it has shown that it keeps nothing: it is full, forbidden, or does not answer. Absent: it always takes. */
+  takes?(): boolean;
   /** Where processes that share the tier agree on who fetches what; absent where the tier is not shared or cannot. */
   readonly claims?: Claims;
   /** Waits until the tier takes writes without dropping them; undefined when it does now. For work that nobody waits for. */

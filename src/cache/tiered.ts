@@ -75,6 +75,8 @@ export interface TieredCache {
   retain(claim: Claim): () => void;
   /** Waits until the tiers take writes without dropping any: for work ahead of any demand. */
   ready(): Promise<void>;
+  /** Whether some tier below memory still takes what is loaded; true where there is none. */
+  takes(): boolean;
   /** Where that many bytes could be held at once. */
   room(bytes: number): { memory: boolean; lower: boolean };
   /** Waits for writes under way and closes the tiers. */
@@ -272,6 +274,7 @@ export function createTieredCache(options: TieredCacheOptions): TieredCache {
       if (!shared?.claims?.take(name)) return () => {};
       return () => shared.claims?.release(name);
     },
+    takes: () => lower.length === 0 || lower.some((tier) => tier.takes?.() ?? true),
     async ready() {
       for (const tier of lower) await tier.ready?.();
     },

@@ -1,4 +1,5 @@
 import type { Origin } from '../cache/tiered.js';
+import { ClipError } from '../errors.js';
 import type { Span } from '../format/model.js';
 import { abortable } from '../http/abortable.js';
 import { layerInfo, type ReadContext } from './context.js';
@@ -19,6 +20,8 @@ export interface FillOptions {
   origin: Origin<SpanUnit>;
   keepInMemory: boolean;
   signal: AbortSignal | undefined;
+  /** Ends it with IO where no tier below memory takes anything any more. */
+  lasting?: boolean;
   /** Told of bytes that are in the tiers by now, those that were there before included. */
   onLoaded?: (bytes: number) => void;
 }
@@ -48,8 +51,15 @@ export async function fillSpans(
       }
       context.observer.emit({ type: 'prefetched', units: units.length, bytes });
       options.onLoaded?.(bytes);
+      if (options.lasting && !context.cache.takes()) throw notKept();
     } finally {
       batch.release();
     }
   }
+}
+
+function notKept(): ClipError {
+  return new ClipError('IO', 'no cache keeps what is fetched', {
+    hint: 'the warning before this says why: mend that, or name another cache with --cache-dir or --remote-cache',
+  });
 }

@@ -57,7 +57,10 @@ export interface ImageReader {
     nodes: Nodes,
     options?: { signal?: AbortSignal; inDataOrder?: boolean },
   ): Promise<AsyncIterable<FilePart>>;
-  /** Loads the spans of these files into the tiers. They count as `prefetched` until they are read. */
+  /**
+   * Loads the spans of these files into the tiers. They count as `prefetched` until they are read. Throws IO as soon as the tiers that outlive
+   * the process have all shown that they keep nothing.
+   */
   prefetch(nodes: Iterable<Node> | AsyncIterable<Node>, options?: { signal?: AbortSignal }): Promise<void>;
   /**
    * Loads what a range of a file lies in, for somebody who reads it in order; counts as `prefetched`. Never throws: the reads that come
@@ -204,7 +207,13 @@ export function createImageReader(options: ImageReaderOptions): ImageReader {
       for (const [layer, spans] of wanted) {
         const ordered = [...spans.values()].sort((a, b) => a.index - b.index);
         const origin = strategist.ahead(layer);
-        await fillSpans(context, ordered, { origin, keepInMemory, signal, onLoaded: progress });
+        await fillSpans(context, ordered, {
+          origin,
+          keepInMemory,
+          lasting: true,
+          signal,
+          onLoaded: progress,
+        });
       }
 
       function progress(loaded: number): void {

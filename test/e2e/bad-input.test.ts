@@ -447,6 +447,26 @@ describe('a full disk', () => {
     );
   });
 
+  test('prefetch ends where no cache keeps anything, before all is fetched', async (t) => {
+    const disk = smallDisk(t, 256);
+    if (disk === undefined) return;
+    const remote = ['--remote-cache', 'http://127.0.0.1:1/'];
+    const kept = await clip(['prefetch', index, ...remote, '--stats', 'json'], {
+      cacheDir: await tempDir(t),
+    });
+    assert.equal(kept.status, 0, kept.stderr);
+    for (const [cacheDir, flags] of [
+      [disk, []],
+      [await tempDir(t), ['--disk-cache', '0', ...remote]],
+    ] as const) {
+      const run = await clip(['prefetch', index, ...flags, '--stats', 'json'], { cacheDir });
+      assert.equal(run.status, CODES.IO, run.stderr);
+      const lines = run.stderr.trimEnd().split('\n');
+      assert.ok(lines.includes('clip: no cache keeps what is fetched (IO)'), run.stderr);
+      assert.ok(Number(receiptOf(run).prefetched) < Number(receiptOf(kept).prefetched), run.stderr);
+    }
+  });
+
   test('extract: no file under a temporary name', async (t) => {
     const disk = smallDisk(t, 256);
     if (disk === undefined) return;

@@ -217,6 +217,7 @@ export function createRemoteTier(options: RemoteTierOptions): CacheTier & { read
       // What waits may be dropped, and what is stored may be evicted: nobody can promise that it will be there.
       return false;
     },
+    takes: () => !reads.open && !writes.open,
     ready() {
       // As at the end: a server that did not answer a read is not waited for once more to take a write.
       return reads.open || writes.open || signal?.aborted ? undefined : queue.ready();
