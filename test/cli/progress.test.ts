@@ -35,3 +35,15 @@ test('a task of unknown or empty total', () => {
   assert.equal(line(undefined), '0  0/s  bench naive');
   assert.match(line(0), /^━{24} {9}0 of 0 /);
 });
+
+test('a count of layers has no rate', () => {
+  const counted: Parameters<typeof progressLine>[0] = {
+    type: 'progress',
+    task: 'layers that another clip scans',
+    done: 1,
+    total: 3,
+    unit: 'layers',
+  };
+  const line = progressLine(counted, { columns: 100, seconds: 5 });
+  assert.match(line, /1 of 3 {2}layers that another clip scans$/);
+});

@@ -94,12 +94,14 @@ export function progressLine(task: Task, { columns, seconds }: { columns: number
   const amount = (value: number) => (task.unit === 'bytes' ? formatSize(value) : String(value));
   const done = amount(task.done);
   const counted = task.total === undefined ? done : `${done.padStart(8)} of ${amount(task.total)}`;
-  const rate = `${amount(Math.round(task.done / Math.max(seconds, 0.001)))}/s`;
+  // Of a handful of layers a rate says nothing.
+  const rate =
+    task.unit === 'layers' ? [] : [`${amount(Math.round(task.done / Math.max(seconds, 0.001)))}/s`];
   // Enough of a digest to find it in `clip info`.
   const label = task.task.replace(/^(sha\d+:[0-9a-f]{12})[0-9a-f]+$/, '$1');
   const share = task.total === undefined ? undefined : task.total === 0 ? 1 : task.done / task.total;
   const bar = share === undefined ? [] : [barOf(share)];
-  const lines = [[...bar, counted, rate, label], [...bar, counted, label], [counted, label], [counted]];
+  const lines = [[...bar, counted, ...rate, label], [...bar, counted, label], [counted, label], [counted]];
   const fitting = lines.map((parts) => parts.join('  ')).find((line) => line.length < columns);
   return fitting ?? counted.trim().slice(0, Math.max(0, columns - 1));
 }
