@@ -1,4 +1,13 @@
-import { appendFileSync, lstatSync, readFileSync, statSync, symlinkSync } from 'node:fs';
+import {
+  appendFileSync,
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readFileSync,
+  symlinkSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type Observer, silentObserver } from '../observer.js';
 import { holderOf, isGone, whoAmI } from './claims.js';
@@ -59,17 +68,26 @@ export function createDiskUsage(spans: string, quota: number, observer: Observer
   };
 }
 
-/** Appends to the usage file; the new sum, or undefined when the folder must be counted anew. */
+/** Not through a link that somebody put there, and without waiting for who reads a pipe. */
+const OWN_FILE = constants.O_RDWR | constants.O_APPEND | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+
+/** Appends to the usage file; the new sum, or undefined when the folder must be counted anew, which makes the file anew too. */
 function addToTotal(spans: string, bytes: number): number | undefined {
   const path = join(spans, 'usage');
-  const known = statSync(path, { throwIfNoEntry: false });
-  if (!known || known.size > MAX_USAGE_FILE) return undefined;
-  // Each count makes the file anew. A file system that keeps no time of birth says 0.
-  if (known.birthtimeMs > 0 && Date.now() - known.birthtimeMs > MAX_USAGE_AGE_MS) return undefined;
-  appendFileSync(path, `${bytes}\n`);
-  let total = 0;
-  for (const line of readFileSync(path, 'latin1').split('\n')) total += Number(line);
-  return total >= 0 && Number.isFinite(total) ? total : undefined;
+  if (lstatSync(path, { throwIfNoEntry: false })?.isFile() !== true) return undefined;
+  const file = openSync(path, OWN_FILE);
+  try {
+    const known = fstatSync(file);
+    if (!known.isFile() || known.size > MAX_USAGE_FILE) return undefined;
+    // Each count makes the file anew. A file system that keeps no time of birth says 0.
+    if (known.birthtimeMs > 0 && Date.now() - known.birthtimeMs > MAX_USAGE_AGE_MS) return undefined;
+    appendFileSync(file, `${bytes}\n`);
+    let total = 0;
+    for (const line of readFileSync(path, 'latin1').split('\n')) total += Number(line);
+    return total >= 0 && Number.isFinite(total) ? total : undefined;
+  } finally {
+    closeSync(file);
+  }
 }
 
 /**

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { spawn, spawnSync } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { hash } from 'node:crypto';
 import {
   chmodSync,
@@ -132,6 +132,27 @@ test('a sum of entries that cannot be is counted anew', async (t) => {
   await tier.close();
   const bytes = [...listEntries(spans)].reduce((sum, entry) => sum + entry.size, 0);
   assert.ok(bytes <= 40_000, `${bytes}`);
+});
+
+test('the sum of entries is never added to what a link leads to, or to a pipe that nobody reads', async (t) => {
+  const { cacheDir, spans } = open(t);
+  const victim = join(cacheDir, 'victim');
+  writeFileSync(victim, 'mine\n');
+  mkdirSync(spans);
+  symlinkSync(victim, join(spans, 'usage'));
+  const put = async (seed: number) => {
+    const { key, value } = sample(seed);
+    const tier = createDiskTier({ cacheDir, quota: 1 << 30, observer: recorder() });
+    await tier.put(key, value);
+    await tier.close();
+  };
+  await put(1);
+  assert.equal(readFileSync(victim, 'utf8'), 'mine\n');
+  assert.equal(readFileSync(join(spans, 'usage'), 'utf8'), '10000\n');
+  rmSync(join(spans, 'usage'));
+  execFileSync('mkfifo', [join(spans, 'usage')]);
+  await put(2);
+  assert.equal(readFileSync(join(spans, 'usage'), 'utf8'), '20000\n');
 });
 
 test('one entry that is no entry is told and replaced, and the others are read', async (t) => {
