@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import { createReadStream, existsSync } from 'node:fs';
+import { constants, existsSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Observer, silentObserver } from '../observer.js';
 import {
@@ -121,11 +122,15 @@ export async function verifyDisk(cacheDir: string, options: VerifyOptions = {}):
   return result;
 }
 
+/** A link leads to what is no entry, and a pipe or a device may never end. */
+const ENTRY = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+
 /** SHA-256 of the file; '' when it cannot be read; undefined when it was evicted meanwhile, or is not for this user to read. */
 async function digestOf(entry: DiskEntry): Promise<string | undefined> {
   const digest = createHash('sha256');
   try {
-    for await (const chunk of createReadStream(entry.path, { highWaterMark: 1 << 20 })) digest.update(chunk);
+    const file = await open(entry.path, ENTRY);
+    for await (const chunk of file.createReadStream({ highWaterMark: 1 << 20 })) digest.update(chunk);
   } catch (error) {
     const code = errnoOf(error);
     return code === 'ENOENT' || code === 'EACCES' ? undefined : '';

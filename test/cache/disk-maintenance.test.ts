@@ -1,6 +1,15 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { chmodSync, mkdirSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  mkdirSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { createDiskTier } from '../../src/cache/disk.js';
@@ -97,4 +106,25 @@ test('verify finds and removes exactly what is damaged', async (t) => {
   assert.equal(observer.count('corrupt'), 2);
   assert.deepEqual((await verifyDisk(cacheDir)).corrupt, []);
   assert.equal(diskInfo(cacheDir).entries, 3);
+});
+
+test('verify does not follow a link in the place of an entry: what it leads to may never end', async (t) => {
+  const cacheDir = temporaryFolder(t);
+  const [pipe, endless] = await fill(cacheDir, 3);
+  const pathOf = (key: string) => entryPath(join(cacheDir, 'spans'), key);
+  execFileSync('mkfifo', [join(cacheDir, 'pipe')]);
+  rmSync(pathOf(pipe!));
+  symlinkSync(join(cacheDir, 'pipe'), pathOf(pipe!));
+  rmSync(pathOf(endless!));
+  symlinkSync('/dev/zero', pathOf(endless!));
+  const { entries, corrupt, left } = await verifyDisk(cacheDir, { signal: AbortSignal.timeout(10_000) });
+  assert.deepEqual(
+    { entries, corrupt: corrupt.sort(), left },
+    {
+      entries: 3,
+      corrupt: [pipe!, endless!].sort(),
+      left: 0,
+    },
+  );
+  assert.equal(diskInfo(cacheDir).entries, 1);
 });
