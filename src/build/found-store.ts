@@ -1,8 +1,11 @@
 import { createHash } from 'node:crypto';
-import { readFile, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { readWhole } from '../cache/read-whole.js';
 import { FORMAT, IDENTITY, type IndexFacts, indexFacts, SPACING } from '../oci/index-artifact.js';
+import { MAX_DOCUMENT } from '../oci/json.js';
 import { isDigest } from '../reference/digest.js';
+import { WHOLE } from './blob-parts.js';
 import { writeFileWhole } from './write-file.js';
 
 /** An index in a registry, as the list of referrers and the artifact's manifest tell it. */
@@ -36,6 +39,10 @@ export interface FoundStore {
 export const NONE_FOR = 5 * 60_000;
 
 const DIGEST_BYTES = 32;
+/** A blob up to the first size is kept whole (blob-parts.ts). */
+const MAX_PART = WHOLE + DIGEST_BYTES;
+/** A record lists the blobs of an artifact, whose manifest may have as many. */
+const MAX_RECORD = MAX_DOCUMENT;
 
 /** Nothing is an error: a store that cannot be written to is one that forgets. */
 export function openFoundStore(cacheDir: string): FoundStore {
@@ -46,7 +53,7 @@ export function openFoundStore(cacheDir: string): FoundStore {
     join(root, 'parts', `${digest.replace(':', '-')}-${number}`);
   return {
     async get(repository, digest) {
-      const text = await readFile(recordPath(repository, digest), 'utf8').catch(() => '');
+      const text = readWhole(recordPath(repository, digest), MAX_RECORD)?.toString('utf8') ?? '';
       const record = parseRecord(text);
       if (record && 'none' in record) return Date.now() - record.none < NONE_FOR ? 'none' : undefined;
       return record;
@@ -57,7 +64,7 @@ export function openFoundStore(cacheDir: string): FoundStore {
       await writeFileWhole(recordPath(repository, digest), [text]).catch(() => {});
     },
     async part(digest, number) {
-      const bytes = await readFile(partPath(digest, number)).catch(() => undefined);
+      const bytes = readWhole(partPath(digest, number), MAX_PART);
       if (!bytes || bytes.length < DIGEST_BYTES) return undefined;
       const part = bytes.subarray(0, -DIGEST_BYTES);
       return sha256(part).equals(bytes.subarray(-DIGEST_BYTES)) ? part : undefined;

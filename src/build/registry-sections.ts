@@ -13,12 +13,11 @@ import { digestOf, isDigest } from '../reference/digest.js';
 import type { ImageRef } from '../reference/image-ref.js';
 import { parseImage } from '../reference/parse-image.js';
 import type { ImageSource, ReadOptions } from '../source/source.js';
+import { MAX_SECTION } from './store.js';
 import { verifiedBlob } from './verified-blob.js';
 
 /** Layers smaller than this are scanned sooner than asked for, bytes. */
 const WORTH_ASKING = 256 << 10;
-/** Bytes of one layer's section: that of a layer of a hundred gigabytes has half of it. */
-const MAX_SECTION = 1024 ** 3;
 const MAX_CANDIDATES = 2;
 
 export interface RegistrySectionOptions extends ReadOptions {

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createClaims } from '../cache/claims.js';
+import { readWhole } from '../cache/read-whole.js';
 import { FORMAT_MAJOR, FORMAT_MINOR } from '../format/limits.js';
 import type { SectionStore } from './layer-sections.js';
 import { writeFileWhole } from './write-file.js';
@@ -31,6 +32,11 @@ export interface IndexStore {
   recall(name: string, platform: string): Promise<string | undefined>;
 }
 
+/** Bytes of one layer's section: that of a layer of a hundred gigabytes has half of it. */
+export const MAX_SECTION = 1024 ** 3;
+/** Bytes of the digest that a name stood for, a newline behind it. */
+const MAX_NAME = 256;
+
 export function openIndexStore(cacheDir: string): IndexStore {
   const root = join(cacheDir, 'index');
   const keyed = (digest: string, spacing: number) =>
@@ -57,7 +63,7 @@ export function openIndexStore(cacheDir: string): IndexStore {
         .map((name) => join(root, name));
     },
     sections: {
-      get: (digest, spacing) => readFile(sectionPath(digest, spacing)).catch(() => undefined),
+      get: async (digest, spacing) => readWhole(sectionPath(digest, spacing), MAX_SECTION),
       put: (digest, spacing, section) => writeFileWhole(sectionPath(digest, spacing), [section]),
       claims: createClaims(join(cacheDir, 'spans')),
     },
@@ -66,8 +72,7 @@ export function openIndexStore(cacheDir: string): IndexStore {
       await writeFileWhole(namePath(name, platform), [Buffer.from(`${manifestDigest}\n`)]).catch(() => {});
     },
     async recall(name, platform) {
-      const text = await readFile(namePath(name, platform), 'utf8').catch(() => '');
-      const digest = text.trim();
+      const digest = readWhole(namePath(name, platform), MAX_NAME)?.toString('latin1').trim() ?? '';
       return /^sha(256|512):[0-9a-f]{64,128}$/.test(digest) ? digest : undefined;
     },
   };

@@ -10,12 +10,13 @@
  */
 
 import { createHash, randomBytes } from 'node:crypto';
-import { readFileSync, statSync, utimesSync } from 'node:fs';
+import { statSync, utimesSync } from 'node:fs';
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { dirname, join, resolve, sep } from 'node:path';
 import { entryPath, removeStaleTemporaries, writeWhole } from '../../cache/disk-files.js';
 import { LOW_WATER, prune } from '../../cache/disk-usage.js';
 import { makeFolder } from '../../cache/make-folder.js';
+import { readWhole } from '../../cache/read-whole.js';
 import { isKey } from '../../cache/tier.js';
 import { ClipError } from '../../errors.js';
 import { unlessAborted } from '../../http/errors.js';
@@ -68,11 +69,14 @@ export async function spoolStream(
   }
 }
 
+/** Bytes of the digest that a name was spooled as, a newline behind it. */
+const MAX_NAME = 65;
+
 /** The path of what was spooled under this name, marked as used; undefined if it is not there any more. */
 export function findSpooled(place: SpoolPlace, name: string): string | undefined {
   const folder = spoolFolder(place);
   try {
-    const key = readFileSync(namePath(folder, name), 'latin1').trim();
+    const key = readWhole(namePath(folder, name), MAX_NAME)?.toString('latin1').trim() ?? '';
     if (!isKey(key)) return undefined;
     const path = entryPath(folder, key);
     if (statSync(path, { throwIfNoEntry: false })?.isFile() !== true) return undefined;

@@ -1,0 +1,61 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, readdirSync, rmSync, truncateSync } from 'node:fs';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { openFoundStore } from '../../src/build/found-store.js';
+import { openIndexStore } from '../../src/build/store.js';
+import { findSpooled, rememberSpooled } from '../../src/source/archive/spool.js';
+import { temporaryFolder } from '../support/reading.js';
+
+const digest = `sha256:${'ab'.repeat(32)}`;
+const facts = { identity: digest, format: '1.0', spacing: 1 << 20 };
+
+/** One of each small file that lies below a cache folder, and what reads it. */
+async function fill(t: TestContext) {
+  const cacheDir = temporaryFolder(t);
+  const index = openIndexStore(cacheDir);
+  const found = openFoundStore(cacheDir);
+  const place = { cacheDir, quota: 1 << 20 };
+  await index.remember('name', 'linux/amd64', digest);
+  await index.sections.put(digest, 1 << 20, Buffer.from('section'));
+  await found.put('repository', digest, { artifact: digest, facts, blobs: [] });
+  await found.putPart(digest, 0, Buffer.from('part'));
+  mkdirSync(join(cacheDir, 'spool', 'sha256', 'ab'), { recursive: true });
+  rememberSpooled(place, 'archive', join(cacheDir, 'spool', 'sha256', 'ab', 'ab'.repeat(31)));
+  const read = async () => [
+    await index.recall('name', 'linux/amd64'),
+    (await index.sections.get(digest, 1 << 20))?.length,
+    (await found.get('repository', digest)) && 'found',
+    (await found.part(digest, 0))?.length,
+    findSpooled(place, 'archive'),
+  ];
+  const files = ['index/names', 'index/layers', 'index/found', 'index/found/parts', 'spool/names'].map(
+    (folder) => {
+      const names = readdirSync(join(cacheDir, folder), { withFileTypes: true }).filter((one) =>
+        one.isFile(),
+      );
+      assert.equal(names.length, 1);
+      return join(cacheDir, folder, names[0]!.name);
+    },
+  );
+  assert.deepEqual(await read(), [digest, 7, 'found', 4, undefined]);
+  return { files, read };
+}
+
+test('pipes in the place of what is kept beside indexes are nothing, and are not waited for', async (t) => {
+  const { files, read } = await fill(t);
+  for (const file of files) {
+    rmSync(file);
+    execFileSync('mkfifo', [file]);
+  }
+  assert.deepEqual(await read(), Array(5).fill(undefined));
+});
+
+test('files that are too long for what they should be are not read', async (t) => {
+  const { files, read } = await fill(t);
+  for (const file of files) truncateSync(file, 1024 ** 3 + 1);
+  const before = process.memoryUsage().rss;
+  assert.deepEqual(await read(), Array(5).fill(undefined));
+  assert.ok(process.memoryUsage().rss - before < 64 << 20);
+});
