@@ -310,3 +310,14 @@ test('what others wrote into the list under the tag stays as it is', async (t) =
   assert.deepEqual(manifests.slice(0, -1), before);
   assert.equal(manifests.at(-1).digest, pushed.reference.split('@')[1]);
 });
+
+test('a list under the tag that is nested too deeply to be written again is told as corrupt', async (t) => {
+  const { image, registry, subject } = await registryWithImage(t, { referrers: 'none' });
+  const type = 'application/vnd.oci.image.index.v1+json';
+  const nested = `${'['.repeat(100_000)}${']'.repeat(100_000)}`;
+  const document = Buffer.from(`{"schemaVersion":2,"mediaType":"${type}","manifests":[],"x":${nested}}`);
+  registry.addManifest('demo/app', `sha256-${subject.slice(7)}`, document, type);
+  await assert.rejects(pushIndex(image, (await machine(t)).options), (error) =>
+    isClipError(error, 'CORRUPT_IMAGE'),
+  );
+});

@@ -121,7 +121,7 @@ async function addToTag(
   for (let round = 0; round < MAX_ROUNDS; round++) {
     const { list, document, etag } = await readReferrersTag(api, subject, { ...read, registry, repository });
     if (list.some(({ digest }) => digest === entry.digest)) return;
-    const body = Buffer.from(JSON.stringify(withReferrer(document, entry)));
+    const body = withReferrer(document, entry);
     await putManifest(api, referrersTag(subject), {
       body,
       type: OCI_INDEX,

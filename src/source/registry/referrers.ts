@@ -121,10 +121,20 @@ async function readList(
   return { list: manifests.map((entry, i) => parseDescriptor(entry, `${what} .manifests[${i}]`)), document };
 }
 
-/** The image index with one entry more, and all else as others wrote it: they may put more there than clip knows. */
-export function withReferrer(document: JsonObject, entry: Descriptor): JsonObject {
+/**
+ * The bytes of the image index with one entry more, and all else as others wrote it: they may put more there than clip knows. Throws
+ * CORRUPT_IMAGE.
+ */
+export function withReferrer(document: JsonObject, entry: Descriptor): Buffer {
   const manifests = (own(document, 'manifests') ?? []) as readonly unknown[];
-  return { ...document, schemaVersion: 2, mediaType: OCI_INDEX, manifests: [...manifests, entry] };
+  const all = { ...document, schemaVersion: 2, mediaType: OCI_INDEX, manifests: [...manifests, entry] };
+  try {
+    return Buffer.from(JSON.stringify(all));
+  } catch (error) {
+    // JSON of any depth can be parsed; writing it takes a stack.
+    if (!(error instanceof RangeError)) throw error;
+    throw corrupt('the list of what refers to the image', 'is nested too deeply');
+  }
 }
 
 /** The next page of a list: only of this registry. */
