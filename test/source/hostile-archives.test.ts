@@ -10,7 +10,7 @@ import { openSource } from '../../src/source/open.js';
 import { resolveImage } from '../../src/source/resolve-image.js';
 import { sha256 } from '../support/registry-store.js';
 import { tempDir } from '../support/run-clip.js';
-import { header } from '../support/tar-builder.js';
+import { header, sparseMember } from '../support/tar-builder.js';
 import { collect } from '../support/test-image.js';
 
 interface Member {
@@ -148,6 +148,13 @@ test('oci-archive: two index.json, a manifest that is another, blobs that are mi
     const error = await fails(await written(t, tarOf(members), ''), 'oci-archive');
     assert.equal(error.code, code, error.message);
   }
+});
+
+test('a layer of a few bytes whose holes take centuries to read is over the limit', async (t) => {
+  const layer = sparseMember('0.1', { name: 'l/layer.tar', size: Number.MAX_SAFE_INTEGER, runs: [] });
+  const archive = Buffer.concat([layer, tarOf([HONEST[0]!, LISTING])]);
+  const error = await fails(await written(t, archive, ''), 'docker-archive');
+  assert.equal(error.code, 'LIMIT');
 });
 
 test('a compressed archive that unfolds without end stops at the quota, and leaves nothing', async (t) => {

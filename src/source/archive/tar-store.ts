@@ -2,6 +2,7 @@
 
 import { byteStringToText } from '../../bytes.js';
 import { ClipError, isClipError } from '../../errors.js';
+import { escapeText } from '../../escape.js';
 import { abortError } from '../../http/errors.js';
 import { detectEncoding, MAGIC_LENGTH } from '../../inflate/detect.js';
 import { corrupt } from '../../oci/json.js';
@@ -20,6 +21,8 @@ const ZEROS = new Uint8Array(1 << 20);
 const MAX_MEMBERS = 100_000;
 /** Old `docker save` archives link layers to one another; no chain is longer than the layers. */
 const MAX_LINKS = 1024;
+/** Bytes of a member that one byte of the archive may stand for, holes counted: as many as where DEFLATE compresses zeros. */
+const MAX_HOLES = 1032;
 /** The file that lists an archive's images, by the transport that reads it. */
 const LISTING = { 'oci-archive': 'index.json', 'docker-archive': 'manifest.json' } as const;
 const LISTINGS = new Set<string>(Object.values(LISTING));
@@ -161,6 +164,15 @@ function openMember(file: ContentFile, members: Map<string, Member>, name: strin
   }
   if (member === undefined) return undefined;
   const { size, extents } = member;
+  if (size > file.size * MAX_HOLES) {
+    throw new ClipError(
+      'LIMIT',
+      `the archive's ${escapeText(name)} is ${size} bytes, nearly all of them holes`,
+      {
+        hint: 'this is no ordinary image; docs/security.md lists the limits',
+      },
+    );
+  }
   return {
     size,
     read: (target, position) =>
