@@ -2,7 +2,7 @@ import { type ByteString, bytesToByteString, textToByteString } from '../bytes.j
 import { isClipError } from '../errors.js';
 import type { ImageIndex } from '../format/image-index.js';
 import type { Node } from '../tree/node.js';
-import { resolvePath } from '../tree/resolve.js';
+import { MissingPath, resolvePath } from '../tree/resolve.js';
 import { FsError, toFsError } from './fs-errors.js';
 
 /** A path in the image: text in UTF-8, or the bytes themselves. With or without a leading slash; relative to the root. */
@@ -44,7 +44,7 @@ export function createPaths(index: ImageIndex): Paths {
         const shown = showPath(path);
         if (isClipError(error, 'LIMIT'))
           throw new FsError('ENAMETOOLONG', { syscall, path: shown, cause: error });
-        if (isClipError(error, 'PATH_NOT_FOUND') && (await goesThroughFile(index, name))) {
+        if (error instanceof MissingPath && error.throughFile) {
           throw new FsError('ENOTDIR', { syscall, path: shown, cause: error });
         }
         throw toFsError(error, syscall, shown);
@@ -59,19 +59,4 @@ export function showPath(path: PathLike): string {
 
 function toByteString(path: PathLike): ByteString {
   return typeof path === 'string' ? textToByteString(path) : bytesToByteString(path);
-}
-
-/** Whether the deepest part of a missing path that exists is something other than a directory. */
-async function goesThroughFile(index: ImageIndex, path: ByteString): Promise<boolean> {
-  let parent: string = path;
-  while (parent.length > 0) {
-    parent = parent.slice(0, Math.max(parent.lastIndexOf('/'), 0));
-    try {
-      const node = await resolvePath(index, parent as ByteString, { followLast: true });
-      return node.entry.type !== 'directory';
-    } catch (error) {
-      if (!isClipError(error)) throw error;
-    }
-  }
-  return false;
 }

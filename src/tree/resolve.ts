@@ -7,7 +7,7 @@
  * prefix, and a binary search finds the deepest prefix that exists: a link to follow, or the parent to name in the error.
  */
 import type { ByteString } from '../bytes.js';
-import { ClipError } from '../errors.js';
+import { ClipError, type ClipErrorOptions } from '../errors.js';
 import { escapeName } from '../escape.js';
 import type { Node, TreeLookup } from './node.js';
 
@@ -15,6 +15,21 @@ import type { Node, TreeLookup } from './node.js';
 export const MAX_LINKS = 40;
 /** Bytes of a path that is still to be resolved, links expanded. Linux refuses more than 4096. */
 export const MAX_RESOLVED_BYTES = 65_536;
+
+/** There is nothing at a path: PATH_NOT_FOUND or DANGLING_LINK. */
+export class MissingPath extends ClipError {
+  /** What ends the way is no directory (the kernel's ENOTDIR), where else a name is missing (ENOENT). */
+  readonly throughFile: boolean;
+
+  constructor(
+    code: 'PATH_NOT_FOUND' | 'DANGLING_LINK',
+    message: string,
+    options: ClipErrorOptions & { throughFile: boolean },
+  ) {
+    super(code, message, options);
+    this.throughFile = options.throughFile;
+  }
+}
 
 export interface ResolveOptions {
   /** Follow a symbolic link that the last component names (as stat does; lstat and readlink do not). */
@@ -120,7 +135,8 @@ function follow(walk: Walk, link: Node, reached: number): void {
   walk.followed.push({ link: link.path, target, rest: rest.length });
   const next = componentsOf(target);
   checkLength(walk, target.length + rest.reduce((sum, name) => sum + name.length + 1, 0));
-  if (target === '') throw dangling(walk, walk.followed.length - 1, 'an empty target');
+  if (target === '')
+    throw dangling(walk, walk.followed.length - 1, { why: 'an empty target', throughFile: false });
   // A trailing slash matters only where nothing follows.
   if (rest.length > 0 && next.at(-1) === '.') next.pop();
   walk.todo = next.concat(rest);
@@ -135,21 +151,26 @@ function notFound(walk: Walk, node: Node, reached: number): ClipError {
   // The missing component is the target's own, not one that was typed behind the link, if more is left than `rest`.
   const left = walk.todo.length - reached;
   for (let i = walk.followed.length - 1; i >= 0; i--) {
-    if (left > walk.followed[i]!.rest) return dangling(walk, i, why);
+    if (left > walk.followed[i]!.rest) return dangling(walk, i, { why, throughFile: !isDirectory });
   }
   const list = isDirectory ? where : show(parentOf(node.path));
-  return new ClipError('PATH_NOT_FOUND', `${show(walk.asked)} does not exist in the image; ${why}`, {
+  return new MissingPath('PATH_NOT_FOUND', `${show(walk.asked)} does not exist in the image; ${why}`, {
+    throughFile: !isDirectory,
     hint: `\`clip ls <target> ${list}\` lists what is there`,
   });
 }
 
-function dangling(walk: Walk, index: number, why: string): ClipError {
+function dangling(
+  walk: Walk,
+  index: number,
+  { why, throughFile }: { why: string; throughFile: boolean },
+): ClipError {
   const { link, target } = walk.followed[index]!;
   const way = `/${componentsOf(walk.asked).join('/')}` === `/${link}` ? '' : `${show(walk.asked)}: `;
-  return new ClipError(
+  return new MissingPath(
     'DANGLING_LINK',
     `${way}${show(link)} is a link to ${escapeName(target) || '""'}, which does not exist in the image; ${why}`,
-    { hint: 'what the link points to may be made when a container starts' },
+    { throughFile, hint: 'what the link points to may be made when a container starts' },
   );
 }
 

@@ -59,6 +59,8 @@ test('errors carry node’s codes and the ClipError as cause', async () => {
   await assert.rejects(fs.readFile('/etc'), withCode('EISDIR'));
   await assert.rejects(fs.readFile('/etc/hostname/x/y'), withCode('ENOTDIR'));
   await assert.rejects(fs.readFile('/etc/nowhere'), withCode('ENOENT'));
+  await assert.rejects(fs.readFile('/etc/link/.'), withCode('ENOTDIR'));
+  await assert.rejects(fs.stat('/etc/none/../hostname'), withCode('ENOENT'));
   await assert.rejects(fs.stat('/etc/loop'), withCode('ELOOP'));
   await assert.rejects(fs.readdir('/etc/hostname'), withCode('ENOTDIR'));
   await assert.rejects(fs.readlink('/etc/hostname'), withCode('EINVAL'));
@@ -67,6 +69,14 @@ test('errors carry node’s codes and the ClipError as cause', async () => {
   await assert.rejects(fs.access('/etc/hostname', 1), withCode('EACCES'));
   assert.equal(await fs.exists('/etc/none'), false);
   assert.equal(await fs.exists('/etc/link'), true);
+});
+
+test('a link through a file is ENOTDIR, as for the kernel', async () => {
+  const { reader } = reading(fakeImage([{ files: { file: Buffer.from('x'), link: { symlink: 'file/x' } } }]));
+  const fs = createImageFs(reader);
+  for (const path of ['/link', '/link/y', '/file/', '/file/..'])
+    await assert.rejects(fs.stat(path), withCode('ENOTDIR'));
+  assert.ok((await fs.lstat('/link')).isSymbolicLink());
 });
 
 test('stat, lstat, readlink and realpath', async () => {
