@@ -13,6 +13,9 @@ const TYPE_BITS: Record<EntryType, number> = {
   fifo: 0o010000,
 };
 
+/** Linux knows no other permissions of a symbolic link, whatever its tar says (symlink(7)). */
+const LINK_BITS = 0o777;
+
 /** What `isFile` and its siblings answer from. */
 export abstract class Typed {
   protected abstract readonly type: EntryType;
@@ -66,7 +69,7 @@ export class ImageStats extends Typed {
     const stored = storedBytes(entry);
     this.type = entry.type;
     this.ino = inodeNumber(node.inode);
-    this.mode = TYPE_BITS[entry.type] | entry.mode;
+    this.mode = TYPE_BITS[entry.type] | (entry.type === 'symlink' ? LINK_BITS : entry.mode);
     this.nlink = node.nlink;
     this.uid = entry.uid;
     this.gid = entry.gid;

@@ -90,6 +90,7 @@ test('stat, lstat, readlink and realpath', async () => {
   const lstat = await fs.lstat('/here/link');
   assert.ok(lstat.isSymbolicLink());
   assert.equal(lstat.size, 8);
+  assert.equal(lstat.mode, 0o120777);
   assert.notEqual(lstat.ino, stat.ino);
   assert.equal((await fs.stat('/etc/hostname')).ino, stat.ino);
   assert.equal(await fs.readlink('/etc/link'), 'hostname');
