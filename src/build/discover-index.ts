@@ -8,7 +8,7 @@ import { INDEX_ARTIFACT, type IndexFacts, indexFacts, parseIndexArtifact } from 
 import type { ImageSource, ReadOptions } from '../source/source.js';
 import { type BlobParts, openBlobParts } from './blob-parts.js';
 import { checkClaims } from './check-claims.js';
-import type { FoundArtifact, FoundStore } from './found-store.js';
+import { type FoundArtifact, type FoundStore, MAX_INDEX, sizeOf } from './found-store.js';
 import { guardIndex } from './guard-index.js';
 
 export interface DiscoverOptions extends ReadOptions {
@@ -31,8 +31,6 @@ export interface DiscoveredIndex {
 
 /** Indexes of one image that are looked at before clip gives up: anybody who may push can add more. */
 const MAX_CANDIDATES = 4;
-/** Bytes of all blobs of one index: one of a terabyte of layers has some five. */
-const MAX_INDEX = 16 * 1024 ** 3;
 
 /**
  * The index of an image that lies beside it in the registry: of several the newest format, then the smallest digest. It is opened and
@@ -115,7 +113,7 @@ export async function readArtifact(
   if (parsed.facts.identity !== facts.identity || parsed.facts.format !== facts.format) {
     throw new ClipError('CORRUPT_INDEX', 'it is another one than the list of referrers says');
   }
-  if (parsed.blobs.reduce((sum, { size }) => sum + size, 0) > MAX_INDEX) {
+  if (sizeOf(parsed.blobs) > MAX_INDEX) {
     throw new ClipError('LIMIT', `it claims to have more than ${MAX_INDEX} bytes`);
   }
   const blobs = parsed.blobs.map(({ mediaType, digest, size }) => ({ mediaType, digest, size }));

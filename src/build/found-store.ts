@@ -38,6 +38,9 @@ export interface FoundStore {
 /** Milliseconds for which "there is none" is believed. */
 export const NONE_FOR = 5 * 60_000;
 
+/** Bytes of all blobs of one index: one of a terabyte of layers has some five. */
+export const MAX_INDEX = 16 * 1024 ** 3;
+
 const DIGEST_BYTES = 32;
 /** A blob up to the first size is kept whole (blob-parts.ts). */
 const MAX_PART = WHOLE + DIGEST_BYTES;
@@ -78,6 +81,11 @@ export function openFoundStore(cacheDir: string): FoundStore {
   };
 }
 
+/** Bytes of an index that consists of these blobs. */
+export function sizeOf(blobs: FoundArtifact['blobs']): number {
+  return blobs.reduce((sum, { size }) => sum + size, 0);
+}
+
 function sha256(bytes: Uint8Array): Buffer {
   return createHash('sha256').update(bytes).digest();
 }
@@ -99,7 +107,9 @@ function parseRecord(text: string): FoundArtifact | { none: number } | undefined
     });
     if (typeof artifact !== 'string' || !isDigest(artifact) || !checked || !Array.isArray(blobs))
       return undefined;
-    return blobs.every(isBlob) ? { artifact, facts: checked, blobs } : undefined;
+    return blobs.every(isBlob) && sizeOf(blobs) <= MAX_INDEX
+      ? { artifact, facts: checked, blobs }
+      : undefined;
   } catch {
     return undefined;
   }
@@ -111,6 +121,7 @@ function isBlob(value: unknown): value is FoundArtifact['blobs'][number] {
     typeof mediaType === 'string' &&
     typeof digest === 'string' &&
     isDigest(digest) &&
-    Number.isSafeInteger(size)
+    Number.isSafeInteger(size) &&
+    (size as number) >= 0
   );
 }

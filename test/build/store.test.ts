@@ -59,3 +59,17 @@ test('files that are too long for what they should be are not read', async (t) =
   assert.deepEqual(await read(), Array(5).fill(undefined));
   assert.ok(process.memoryUsage().rss - before < 64 << 20);
 });
+
+test('a record of an index that no registry would be believed is none', async (t) => {
+  const store = openFoundStore(temporaryFolder(t));
+  const blob = (size: number) => ({ mediaType: 'application/x', digest, size });
+  for (const [sizes, isKnown] of [
+    [[1 << 20, 5], true],
+    [[-1], false],
+    [[Number.MAX_SAFE_INTEGER], false],
+    [Array(20).fill(1024 ** 3), false],
+  ] as const) {
+    await store.put('repository', digest, { artifact: digest, facts, blobs: sizes.map(blob) });
+    assert.equal((await store.get('repository', digest)) !== undefined, isKnown, `${sizes}`);
+  }
+});
