@@ -9,7 +9,7 @@ import { backoff, isTransientStatus, MAX_RETRY_AFTER, parseRetryAfter, pause } f
 import { createTransport, type Exchange, type HttpResponse } from './transport.js';
 
 export interface HttpRequest extends Pick<Exchange, 'method' | 'url' | 'body' | 'signal'> {
-  /** Names in lower case. `authorization` never leaves the URL's own origin. */
+  /** Names in lower case. `authorization` and the session token of S3 never leave the URL's own origin. */
   headers?: Readonly<Record<string, string>>;
   observer?: Exchange['observer'] | undefined;
   /** A request that changes nothing although its method is not GET or HEAD: it may be sent again. */
@@ -30,6 +30,7 @@ export interface HttpClient {
 }
 
 const MAX_REDIRECTS = 10;
+const SECRETS = new Set(['authorization', 'x-amz-security-token']);
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 
 export function createHttpClient(options: ConnectionOptions): HttpClient {
@@ -81,8 +82,7 @@ export function createHttpClient(options: ConnectionOptions): HttpClient {
       if (seen.size > limit) throw redirectError(url, `redirects more than ${limit} times`);
       if (next.origin !== url.origin) {
         // A presigned URL's host is not the registry: it must never see the login.
-        const { authorization: _, ...others } = headers;
-        headers = others;
+        headers = Object.fromEntries(Object.entries(headers).filter(([name]) => !SECRETS.has(name)));
       }
       url = next;
     }
