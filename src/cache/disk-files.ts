@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import {
   closeSync,
+  existsSync,
   lstatSync,
   openSync,
   readdirSync,
@@ -99,6 +100,11 @@ export function remove(path: string): boolean {
   } catch {
     return false;
   }
+}
+
+/** Removes a file; true when it is gone, by this process or by another one meanwhile. */
+export function isRemoved(path: string): boolean {
+  return remove(path) || !existsSync(path);
 }
 
 /** All entries, in no order. Entries that vanish meanwhile and what is no entry are passed over. */

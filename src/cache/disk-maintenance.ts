@@ -6,8 +6,8 @@ import { type Observer, silentObserver } from '../observer.js';
 import {
   type DiskEntry,
   errnoOf,
+  isRemoved,
   listEntries,
-  remove,
   removeFolders,
   removeStaleTemporaries,
 } from './disk-files.js';
@@ -85,11 +85,6 @@ export function clearDisk(cacheDir: string): {
   }
   removeFolders(directory);
   return { directory, removed, left, isGone: !existsSync(directory) };
-}
-
-/** By this process, or by another one meanwhile. */
-function isRemoved(path: string): boolean {
-  return remove(path) || !existsSync(path);
 }
 
 /** Reads every entry and removes those that do not have their digest. Tells `progress` in bytes. */

@@ -4,7 +4,7 @@ import { textToByteString } from '../bytes.js';
 import { escapeName } from '../escape.js';
 import type { Observer } from '../observer.js';
 import { createClaims } from './claims.js';
-import { entryPath, errnoOf, remove, removeStaleTemporaries, writeWhole } from './disk-files.js';
+import { entryPath, errnoOf, isRemoved, removeStaleTemporaries, writeWhole } from './disk-files.js';
 import { createDiskUsage, LOW_WATER } from './disk-usage.js';
 import { type CacheTier, isKey } from './tier.js';
 
@@ -42,6 +42,8 @@ export function createDiskTier(options: DiskTierOptions): CacheTier & { readonly
   let writing = quota > 0;
   let swept = false;
   let warned = false;
+  /** Entries that did not hold and that this process may not remove: read once, told once. */
+  const bad = new Set<string>();
 
   function warn(action: 'read' | 'written', error: unknown): void {
     if (warned) return;
@@ -59,7 +61,7 @@ export function createDiskTier(options: DiskTierOptions): CacheTier & { readonly
     name: 'disk',
     claims,
     get(key, length) {
-      if (!reading || !isKey(key)) return undefined;
+      if (!reading || !isKey(key) || bad.has(key)) return undefined;
       try {
         const value = readEntry(entryPath(spans, key), length);
         failedReads = 0;
@@ -93,13 +95,12 @@ export function createDiskTier(options: DiskTierOptions): CacheTier & { readonly
       }
     },
     drop(key) {
-      if (isKey(key)) remove(entryPath(spans, key));
+      if (isKey(key) && !isRemoved(entryPath(spans, key))) bad.add(key);
     },
     contains(key, length) {
       try {
-        return (
-          reading && isKey(key) && statSync(entryPath(spans, key), { throwIfNoEntry: false })?.size === length
-        );
+        if (!reading || !isKey(key) || bad.has(key)) return false;
+        return statSync(entryPath(spans, key), { throwIfNoEntry: false })?.size === length;
       } catch {
         return false;
       }

@@ -17,13 +17,14 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { createClaims } from '../../src/cache/claims.js';
 import { createDiskTier } from '../../src/cache/disk.js';
 import { entryPath, listEntries, removeStaleTemporaries } from '../../src/cache/disk-files.js';
 import { prune } from '../../src/cache/disk-usage.js';
+import { createTieredCache } from '../../src/cache/tiered.js';
 import { noise, recorder, sha256 } from '../support/fake-image.js';
 import { temporaryFolder } from '../support/reading.js';
 
@@ -274,6 +275,35 @@ test('a read-only folder: what is there is read, what is not is not written, one
   }).finally(() => {
     for (const folder of ['tmp', 'sha256']) chmodSync(join(spans, folder), 0o700);
   });
+});
+
+test('a bad entry that cannot be removed is told once, and read no more', async (t) => {
+  const { tier, spans, observer, cacheDir } = open(t);
+  const { key, value } = sample(1);
+  await tier.put(key, value);
+  const path = entryPath(spans, key);
+  writeFileSync(path, new Uint8Array(value.length));
+  const folders = [join(spans, 'tmp'), dirname(path), spans];
+  for (const folder of folders) chmodSync(folder, 0o500);
+  await asUser(cacheDir, async () => {
+    const disk = createDiskTier({ cacheDir, quota: 1 << 30, observer });
+    const cache = createTieredCache({ lower: [disk], observer });
+    const unit = { key, length: value.length };
+    for (let i = 0; i < 2; i++) {
+      const batch = cache.load([unit], { origin: async () => cache.deliver(unit, value) });
+      assert.deepEqual(await batch.take(0), value);
+      batch.release();
+    }
+    assert.equal(observer.count('corrupt'), 1);
+    assert.equal(cache.contains(unit), false);
+  }).finally(() => {
+    for (const folder of folders.reverse()) chmodSync(folder, 0o700);
+  });
+  // Whoever may write there puts a whole one in its place.
+  const owner = createDiskTier({ cacheDir, quota: 1 << 30, observer });
+  owner.drop(key);
+  owner.put(key, value);
+  assert.deepEqual(owner.get(key, value.length), value);
 });
 
 /** Modes do not stop root: it gives the folder to another user and is that one for a while. */
