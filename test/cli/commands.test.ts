@@ -123,6 +123,12 @@ test('ls: names, long, recursive, of a file, of a link', async () => {
   assert.match(long, /^prw------- 1 .* pipe$/m);
   assert.match(long, /^lrwxrwxrwx 1 .* abs -> \/etc\/motd$/m);
   assert.match(await text('ls', '-l', image, '/dirlink'), /^l.* dirlink -> etc\n$/);
+  assert.equal(await text('ls', image, '/dangling'), 'dangling\n');
+  assert.equal(JSON.parse(await text('ls', '--json', image, '/dangling')).link, 'nowhere/at/all');
+  for (const path of ['/dangling/', '/dangling/.', '/dangling/x']) {
+    assert.match((await run(3, 'ls', image, path)).stderr, /\(DANGLING_LINK\)/, path);
+    assert.match((await run(3, 'ls', '-l', image, path)).stderr, /\(DANGLING_LINK\)/, path);
+  }
   const all = (await text('ls', '-R', image)).trimEnd().split('\n');
   assert.ok(all.indexOf('/missing') < all.indexOf('/missing/parents'));
   assert.ok(all.includes('/missing/parents/file'));

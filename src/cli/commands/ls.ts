@@ -1,3 +1,4 @@
+import { isClipError } from '../../errors.js';
 import { escapeName } from '../../escape.js';
 import type { ImageIndex, PathRun } from '../../format/image-index.js';
 import { createPasses } from '../../read/passes.js';
@@ -13,13 +14,13 @@ import { resolveArgument } from '../paths.js';
 
 /**
  * `clip ls`: names of a directory, or with -R absolute paths of all that is below it. A link that is named is followed, except
- * with -l, as ls(1) does.
+ * with -l or where it leads to nothing, as ls(1) does.
  */
 export async function run(context: Context, { args, flags }: Input<typeof LS_FLAGS>): Promise<void> {
   const [target, path = '/'] = args;
   const { signal } = context;
   const { index } = await context.open(target!);
-  const node = await resolveArgument(index, path, { followLast: !flags.long || path.endsWith('/') });
+  const node = await namedNode(index, path, flags.long);
   const namesAlone = !flags.long && !flags.json && context.style === PLAIN;
   if (flags.recursive && namesAlone && node.entry.type === 'directory') {
     for await (const run of inTurns(index.pathsBelow(node.path), signal)) {
@@ -41,6 +42,16 @@ export async function run(context: Context, { args, flags }: Input<typeof LS_FLA
   const passes = createPasses(list, { kinds: { all: () => true }, keep: KEPT, signal });
   for await (const nodes of passes.first()) format.measure(nodes);
   return printAll(context, passes.again('all'), lines);
+}
+
+async function namedNode(index: ImageIndex, path: string, long: boolean): Promise<Node> {
+  const asDirectory = /\/\.*$/.test(path);
+  try {
+    return await resolveArgument(index, path, { followLast: !long || asDirectory });
+  } catch (error) {
+    if (asDirectory || !isClipError(error, 'DANGLING_LINK')) throw error;
+    return resolveArgument(index, path, { followLast: false });
+  }
 }
 
 /** A directory that is small enough is walked once only. */
