@@ -14,7 +14,7 @@
 import { createHash } from 'node:crypto';
 import type { StartKind } from '../../format/model.js';
 import type { LayerScanner, ScanOptions, ScanSink } from '../scanner.js';
-import { createSpanDigests, type StreamHash } from '../span-digests.js';
+import { createSpanDigests } from '../span-digests.js';
 import { acquireCore, type Core, IN_CODES, releaseCore, WINDOW_SIZE } from './core.js';
 import { createMemberReader, type MemberReader } from './reader.js';
 import { type Checkpoint, createSpanWriter, type SpanWriter } from './spans.js';
@@ -46,15 +46,9 @@ interface Chooser {
 
 const NO_BYTES = new Uint8Array(0);
 
-export interface GzipScanOptions extends ScanOptions {
-  /** Other than SHA-256 only to measure what hashing costs. */
-  createSpanHash?: () => StreamHash;
-}
-
 /** Throws RangeError for a spacing that is not 131,072 to 67,108,864 bytes. */
-export function createGzipScanner(sink: ScanSink, options: GzipScanOptions): LayerScanner {
-  const { spacing, createSpanHash = () => createHash('sha256') } = options;
-  const { digests = createSpanDigests(createSpanHash) } = options;
+export function createGzipScanner(sink: ScanSink, options: ScanOptions): LayerScanner {
+  const { spacing, digests = createSpanDigests(() => createHash('sha256')) } = options;
   if (!(spacing >= 131072 && spacing <= 67108864)) throw new RangeError(`spacing out of range: ${spacing}`);
   let core: Core | undefined = acquireCore();
   const first: Checkpoint = {
