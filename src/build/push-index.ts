@@ -22,7 +22,7 @@ import { printImage } from '../reference/print-image.js';
 import { openPublisher, type Publisher } from '../source/registry/publish.js';
 import { openFileSource } from './byte-source.js';
 import { checkClaims } from './check-claims.js';
-import { findOrBuildLocalIndex } from './find-index.js';
+import { findOrBuildLocalIndex, type LocalIndex } from './find-index.js';
 import { isIndexTarget } from './index-target.js';
 import { lazySource } from './lazy-source.js';
 import type { OpenOptions } from './options.js';
@@ -55,8 +55,21 @@ export async function pushIndex(
   target: string,
   options: OpenOptions & { image?: string },
 ): Promise<PushedIndex> {
-  const isFile = isIndexTarget(target);
-  const file = openFileSource(isFile ? target : await indexOfImage(target, options));
+  if (isIndexTarget(target)) return await pushFile(target, target, options);
+  const { path, discard } = await indexOfImage(target, options);
+  try {
+    return await pushFile(path, target, { ...options, image: options.image ?? target });
+  } finally {
+    await discard?.();
+  }
+}
+
+async function pushFile(
+  path: string,
+  target: string,
+  options: OpenOptions & { image?: string },
+): Promise<PushedIndex> {
+  const file = openFileSource(path);
   try {
     const index = await openIndex(file);
     if (options.index.startsWith('sha256:') && index.identity !== options.index) {
@@ -65,7 +78,7 @@ export async function pushIndex(
     const { manifest, manifestDigest, manifestMediaType: mediaType } = await index.describe();
     await checkClaims(index, manifestDigest);
     await verifyIndexBlocks(file);
-    const reference = destination(options.image ?? (isFile ? index.sourceHint : target), target);
+    const reference = destination(options.image ?? index.sourceHint, target);
     if (options.offline) {
       throw new ClipError('OFFLINE', 'pushing an index needs the network, and --offline forbids it');
     }
@@ -92,14 +105,14 @@ export async function pushIndex(
   }
 }
 
-async function indexOfImage(target: string, options: OpenOptions): Promise<string> {
+async function indexOfImage(target: string, options: OpenOptions): Promise<LocalIndex> {
   const image = parseImage(target);
   const source = lazySource(async () => {
     const { openSource } = await import('../source/open.js');
     return await openSource(image, sourceOptions(options));
   });
   try {
-    return (await findOrBuildLocalIndex(image, source.open, options)).path;
+    return await findOrBuildLocalIndex(image, source.open, options);
   } finally {
     await source.close();
   }

@@ -53,6 +53,9 @@ test('where the store of indexes cannot be written, an image is read all the sam
   assert.deepEqual(readdirSync(temporary), []);
   const fleet = await clip(['bench', bundled, '--reads', '2'], { cacheDir, env });
   assert.equal(fleet.status, 0, fleet.stderr);
+  const push = await clip(['push', bundled, 'localhost:1/x', '--offline'], { cacheDir, env });
+  assert.match(push.stderr, /\(OFFLINE\)/);
+  assert.deepEqual(readdirSync(temporary), []);
   const index = await clip(['index', bundled], { cacheDir, env });
   assert.equal(index.status, 1, 'who asks for an index wants to keep it');
   assert.deepEqual(readdirSync(temporary), []);
