@@ -61,7 +61,7 @@ async function find<T>(
     if (wanted) return { path: wanted, origin: 'store' };
     const mixed = digest && store.mixedPath(digest, spacing);
     if (mixed && options.index !== 'local' && existsSync(mixed)) {
-      if (!pin || (await identityOf(mixed)) === pin) return { path: mixed, origin: 'mixed' };
+      if (!pin || (await withIdentity([mixed], pin))) return { path: mixed, origin: 'mixed' };
     }
     if (digest && options.index !== 'local') {
       const found = await beside(digest, pin);
@@ -116,17 +116,13 @@ async function find<T>(
   }
 }
 
-async function identityOf(path: string): Promise<string> {
-  const { openIndexFile } = await import('./open-index-file.js');
-  const index = await openIndexFile(path);
-  await index.close();
-  return index.identity;
-}
-
 /** The first of the index files that is the pinned one; what is damaged is none. */
 async function withIdentity(paths: readonly string[], pin: string): Promise<string | undefined> {
+  const { openIndexFile } = await import('./open-index-file.js');
   for (const path of paths) {
-    if ((await identityOf(path).catch(() => undefined)) === pin) return path;
+    const index = await openIndexFile(path).catch(() => undefined);
+    await index?.close();
+    if (index?.identity === pin) return path;
   }
   return undefined;
 }

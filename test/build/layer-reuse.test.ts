@@ -6,6 +6,7 @@ import test from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { buildImageIndex } from '../../src/build/build-image-index.js';
 import { pushIndex } from '../../src/build/push-index.js';
+import { isClipError } from '../../src/errors.js';
 import type { TestRegistry } from '../support/registry.js';
 import { member, tar } from '../support/tar-builder.js';
 import { machine, registryWithImage } from '../support/travel.js';
@@ -74,6 +75,11 @@ for (const referrers of [undefined, 'none'] as const) {
     const mixed = readFileSync(seen.indexPath);
     mixed[100]! ^= 1;
     writeFileSync(seen.indexPath, mixed);
+    // A pin does not fail on it: it is not the index that is meant.
+    const pin = `sha256:${'ab'.repeat(32)}` as const;
+    await assert.rejects(other.cat(derived.image, '/opt/app', { index: pin }), (error) =>
+      isClipError(error, 'INDEX_NOT_FOUND'),
+    );
     const again = await other.cat(derived.image, '/opt/app');
     assert.deepEqual([again.text, again.identity], ['demo/app\n', built.identity]);
     const own = await other.cat(derived.image, FILE, { index: 'build' });
