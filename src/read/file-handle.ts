@@ -16,6 +16,7 @@ export interface ImageFileHandle {
     length?: number,
     position?: number | null,
   ): Promise<{ bytesRead: number; buffer: T }>;
+  /** What is left from where the last read without a position ended. */
   readFile(): Promise<Buffer>;
   stat(): Promise<ImageStats>;
   close(): Promise<void>;
@@ -65,7 +66,9 @@ export function createFileHandle(reader: ImageReader, node: Node, path: string):
     async readFile() {
       checkOpen('read');
       try {
-        return await reader.readAll(node, { offset: here });
+        const bytes = await reader.readAll(node, { offset: here });
+        here += bytes.length;
+        return bytes;
       } catch (error) {
         throw toFsError(error, 'read', path);
       }

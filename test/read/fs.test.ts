@@ -156,6 +156,10 @@ test('a file handle reads at positions and one after the other', async () => {
   assert.equal((await handle.read(buffer, 0, 1000, 499_990)).bytesRead, 10);
   assert.equal((await handle.read(buffer, 0, 1000, 500_000)).bytesRead, 0);
   assert.equal((await handle.stat()).size, 500_000);
+  // As in Node, what is left from here, and then nothing.
+  assert.ok((await handle.readFile()).equals(big.subarray(2000)));
+  assert.equal((await handle.readFile()).length, 0);
+  assert.equal((await handle.read(buffer)).bytesRead, 0);
   await handle.close();
   await assert.rejects(handle.read(buffer), withCode('EBADF'));
 });
