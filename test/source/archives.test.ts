@@ -1,17 +1,21 @@
 import assert from 'node:assert/strict';
+import { getEventListeners } from 'node:events';
 import { appendFile, mkdir, mkdtemp, readFile, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { type TestContext, test } from 'node:test';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { type ErrorCode, isClipError } from '../../src/errors.js';
 import { DEFAULT_CONNECTION } from '../../src/http/options.js';
 import { parseImage } from '../../src/reference/parse-image.js';
 import { openTarStore } from '../../src/source/archive/tar-store.js';
+import { openEngineImage } from '../../src/source/engine/engine-source.js';
 import { openSource } from '../../src/source/open.js';
 import { resolveImage } from '../../src/source/resolve-image.js';
 import type { ImageSource } from '../../src/source/source.js';
 import { missingPrograms, run } from '../support/docker-registry.js';
+import { startEngine } from '../support/engine.js';
 import { sha256 } from '../support/registry-store.js';
 import { member, type SparseFile, type SparseForm, sparseMember, tar } from '../support/tar-builder.js';
 import { collect, noise } from '../support/test-image.js';
@@ -250,4 +254,40 @@ test('what cannot be read says so', async (t) => {
       kind,
     );
   }
+});
+
+test('who gave the signal finds no listener of ours on it when the image is open', async (t) => {
+  const cacheDir = await workFolder(t);
+  const layer = tar(member({ name: 'file' }, 'bytes'));
+  const config = Buffer.from(
+    JSON.stringify({ os: 'linux', architecture: 'amd64', rootfs: { diff_ids: [sha256(layer)] } }),
+  );
+  const listing = [{ Config: 'config.json', RepoTags: ['demo:v1'], Layers: ['layer.tar'] }];
+  const archive = tar(
+    member({ name: 'manifest.json' }, Buffer.from(JSON.stringify(listing))),
+    member({ name: 'config.json' }, config),
+    member({ name: 'layer.tar' }, layer),
+  );
+  const engine = await startEngine(join(cacheDir, 'docker.sock'));
+  t.after(() => engine.stop());
+  engine.images.set('demo:v1', { id: sha256(config), archive });
+  const { signal } = new AbortController();
+  const options = {
+    connection: DEFAULT_CONNECTION,
+    offline: false,
+    spool: { cacheDir, quota: 1 << 20 },
+    signal,
+  };
+  const input = () => Readable.from([archive]);
+  const environment = { DOCKER_HOST: engine.host };
+  for (const opened of [
+    openSource(parseImage('docker-archive:-'), { ...options, input }),
+    openEngineImage('demo:v1', { ...options, environment }),
+  ]) {
+    const source = await opened;
+    assert.equal((await resolveImage(source)).diffIds[0], sha256(layer));
+    await source.close();
+  }
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(getEventListeners(signal, 'abort').length, 0);
 });

@@ -79,13 +79,22 @@ async function spoolInput(options: LocateOptions): Promise<string> {
       hint: `pipe a tar in, or name the folder of a layout: oci:DIR`,
     });
   }
-  // A pipe that is waited for keeps the process; one that is closed does not.
-  options.signal?.addEventListener('abort', () => process.stdin.destroy(), { once: true });
-  const chunks = options.input?.() ?? (process.stdin as AsyncIterable<Uint8Array>);
+  const chunks = options.input?.() ?? standardInput(options.signal);
   return await spoolStream(options.uncompress ? uncompressed(chunks, what) : chunks, place, {
     ...options,
     what,
   });
+}
+
+async function* standardInput(signal: AbortSignal | undefined): AsyncGenerator<Uint8Array> {
+  // A pipe that is waited for keeps the process; one that is closed does not.
+  const close = () => process.stdin.destroy();
+  signal?.addEventListener('abort', close, { once: true });
+  try {
+    yield* process.stdin as AsyncIterable<Uint8Array>;
+  } finally {
+    signal?.removeEventListener('abort', close);
+  }
 }
 
 async function spoolFile(

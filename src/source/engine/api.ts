@@ -34,7 +34,9 @@ export function createEngineApi(endpoint: EngineEndpoint, connection: Connection
       request.on('error', (error) =>
         reject(signal?.aborted === true ? abortError(signal) : engineError(error)),
       );
-      signal?.addEventListener('abort', () => request.destroy(), { once: true });
+      const stop = () => request.destroy();
+      signal?.addEventListener('abort', stop, { once: true });
+      request.once('close', () => signal?.removeEventListener('abort', stop));
       request.end();
     });
   }
