@@ -1,21 +1,22 @@
+import { errnoOf, isDiskFull } from '../errno.js';
 import { ClipError, type ErrorCode } from '../errors.js';
 
 /** Turns a file system error of Node into a ClipError; `missing` is the code for ENOENT, INDEX_NOT_FOUND where an index is read. */
 export function fromFsError(error: unknown, doing: string, missing: ErrorCode = 'IO'): ClipError {
   if (error instanceof ClipError) return error;
-  const code = (error as NodeJS.ErrnoException).code;
+  if (isDiskFull(error)) {
+    return new ClipError('NO_SPACE', `${doing}: no space left`, {
+      hint: 'free some space, or choose another folder with -o or --cache-dir',
+      cause: error,
+    });
+  }
+  const code = errnoOf(error);
   const isRead = missing === 'INDEX_NOT_FOUND';
   switch (code) {
     case 'ENOENT':
     case 'ENOTDIR':
       return new ClipError(missing, `${doing}: no such file`, {
         hint: isRead ? 'build one with `clip index IMAGE`' : 'check the path',
-        cause: error,
-      });
-    case 'ENOSPC':
-    case 'EDQUOT':
-      return new ClipError('NO_SPACE', `${doing}: no space left`, {
-        hint: 'free some space, or choose another folder with -o or --cache-dir',
         cause: error,
       });
     case 'EACCES':

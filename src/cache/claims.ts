@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { lstatSync, lutimesSync, readFileSync, readlinkSync, symlinkSync, unlinkSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { now } from '../clock.js';
-import { errnoOf } from './disk-files.js';
+import { errnoOf } from '../errno.js';
 import { makeFolder } from './make-folder.js';
 
 /**

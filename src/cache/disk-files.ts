@@ -11,6 +11,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { errnoOf } from '../errno.js';
 import { makeFolder } from './make-folder.js';
 import { isKey } from './tier.js';
 
@@ -43,11 +44,6 @@ export interface DiskEntry {
   size: number;
   /** Last use, milliseconds since 1970, up to a minute old. */
   usedMs: number;
-}
-
-export function errnoOf(error: unknown): string | undefined {
-  if (!(error instanceof Error) || !('code' in error)) return undefined;
-  return typeof error.code === 'string' ? error.code : undefined;
 }
 
 export function entryPath(spans: string, key: string): string {

@@ -2,10 +2,10 @@ import { createHash } from 'node:crypto';
 import { constants, existsSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
+import { errnoOf } from '../errno.js';
 import { type Observer, silentObserver } from '../observer.js';
 import {
   type DiskEntry,
-  errnoOf,
   isRemoved,
   listEntries,
   removeFolders,

@@ -9,9 +9,10 @@ import {
   symlinkSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { errnoOf } from '../errno.js';
 import { type Observer, silentObserver } from '../observer.js';
 import { holderOf, isGone, whoAmI } from './claims.js';
-import { errnoOf, listEntries, remove, removeStaleTemporaries, writeWhole } from './disk-files.js';
+import { listEntries, remove, removeStaleTemporaries, writeWhole } from './disk-files.js';
 import { makeFolder } from './make-folder.js';
 
 /**

@@ -1,10 +1,11 @@
 import { closeSync, futimesSync, openSync, readSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { textToByteString } from '../bytes.js';
+import { errnoOf, isDiskFull } from '../errno.js';
 import { escapeName } from '../escape.js';
 import type { Observer } from '../observer.js';
 import { createClaims } from './claims.js';
-import { entryPath, errnoOf, isRemoved, removeStaleTemporaries, writeWhole } from './disk-files.js';
+import { entryPath, isRemoved, removeStaleTemporaries, writeWhole } from './disk-files.js';
 import { createDiskUsage, LOW_WATER } from './disk-usage.js';
 import { type CacheTier, isKey } from './tier.js';
 
@@ -51,7 +52,7 @@ export function createDiskTier(options: DiskTierOptions): CacheTier & { readonly
     const reason = escapeName(textToByteString(error instanceof Error ? error.message : String(error)));
     observer.emit({
       type: 'warning',
-      code: errnoOf(error) === 'ENOSPC' ? 'NO_SPACE' : 'IO',
+      code: isDiskFull(error) ? 'NO_SPACE' : 'IO',
       message: `the disk cache cannot be ${action}, going on without it: ${reason}`,
       hint: 'free space or make the folder writable, or choose another with --cache-dir',
     });

@@ -1,5 +1,6 @@
 import { mkdirSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { errnoOf } from '../errno.js';
 
 /**
  * Makes a folder with its parents, tolerating what is there. Node's own `mkdir` with `recursive` never returns where the parent is
@@ -11,7 +12,7 @@ export function makeFolder(path: string, mode = 0o777): void {
   } catch (error) {
     if (isFolder(path)) return;
     const parent = dirname(path);
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || parent === path) throw error;
+    if (errnoOf(error) !== 'ENOENT' || parent === path) throw error;
     makeFolder(parent, mode);
     mkdirOnce(path, mode);
   }

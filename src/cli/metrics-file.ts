@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { errnoOf, isDiskFull } from '../errno.js';
 import { ClipError } from '../errors.js';
 import { escapeText } from '../escape.js';
 
@@ -16,16 +17,19 @@ export async function writeMetrics(named: string, text: string): Promise<void> {
     await rename(temporary, path);
   } catch (error) {
     await rm(temporary, { force: true }).catch(() => {});
-    const reason = error instanceof Error && 'code' in error ? String(error.code) : String(error);
-    if (reason === 'ENOSPC' || reason === 'EDQUOT') {
+    if (isDiskFull(error)) {
       throw new ClipError('NO_SPACE', `no space left to write the metrics to ${escapeText(path)}`, {
         hint: 'free some space there, or name a file elsewhere',
         cause: error,
       });
     }
-    throw new ClipError('IO', `cannot write the metrics to ${escapeText(path)}: ${reason}`, {
-      hint: 'name a file in a folder that is there and that you may write to',
-      cause: error,
-    });
+    throw new ClipError(
+      'IO',
+      `cannot write the metrics to ${escapeText(path)}: ${errnoOf(error) ?? String(error)}`,
+      {
+        hint: 'name a file in a folder that is there and that you may write to',
+        cause: error,
+      },
+    );
   }
 }

@@ -7,6 +7,7 @@ import { X509Certificate } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { errnoOf } from '../errno.js';
 import { ClipError } from '../errors.js';
 import type { Environment } from './proxy.js';
 
@@ -49,7 +50,7 @@ function list(directory: string): string[] | undefined {
   try {
     return readdirSync(directory).sort();
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code ?? '';
+    const code = errnoOf(error) ?? '';
     // One that may not be read is passed over, as podman does.
     if (['ENOENT', 'ENOTDIR', 'EACCES'].includes(code)) return undefined;
     throw unreadable(directory, error);

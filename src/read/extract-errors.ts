@@ -1,4 +1,5 @@
 import { bytesToByteString } from '../bytes.js';
+import { errnoOf, isDiskFull } from '../errno.js';
 import { ClipError } from '../errors.js';
 import { escapeName } from '../escape.js';
 
@@ -24,10 +25,10 @@ const NAME_REFUSED: ReadonlySet<string> = new Set(['ENAMETOOLONG', 'EILSEQ']);
  * file of an image.
  */
 export function fsError(error: unknown, path: Buffer, hint?: string): unknown {
-  const code = (error as NodeJS.ErrnoException | undefined)?.code;
-  if (error instanceof ClipError || typeof code !== 'string' || !/^E[A-Z0-9]+$/.test(code)) return error;
+  const code = errnoOf(error);
+  if (error instanceof ClipError || code === undefined || !/^E[A-Z0-9]+$/.test(code)) return error;
   const name = escapeName(bytesToByteString(path));
-  if (code === 'ENOSPC' || code === 'EDQUOT') {
+  if (isDiskFull(error)) {
     return new ClipError('NO_SPACE', `no space left to write ${name}`, {
       hint: hint ?? 'free some space or extract elsewhere',
       cause: error,

@@ -16,6 +16,7 @@
 import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import { type ByteString, byteStringToBytes, bytesToByteString, detached } from '../bytes.js';
+import { errnoOf } from '../errno.js';
 import { ClipError } from '../errors.js';
 import { escapeName } from '../escape.js';
 import { fsError } from './extract-errors.js';
@@ -150,7 +151,7 @@ function tryMakeDirectory(path: Buffer, mode: number): boolean {
     fs.mkdirSync(path, mode);
     return true;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    if (errnoOf(error) === 'EEXIST') return false;
     throw error;
   }
 }
@@ -159,7 +160,7 @@ function renameOver(from: Buffer, to: Buffer): void {
   try {
     fs.renameSync(from, to);
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
+    const code = errnoOf(error);
     if (code !== 'EISDIR' && code !== 'ENOTEMPTY' && code !== 'EEXIST') throw error;
     // A directory stands there: only an empty one gives way.
     fs.rmdirSync(to);

@@ -11,6 +11,7 @@
 import fs, { constants } from 'node:fs';
 import { type ByteString, byteStringToBytes } from '../bytes.js';
 import { makeFolder } from '../cache/make-folder.js';
+import { errnoOf } from '../errno.js';
 import { ClipError } from '../errors.js';
 import { escapeText } from '../escape.js';
 import type { Observer } from '../observer.js';
@@ -159,7 +160,7 @@ function prepareRoot(directory: string): { path: Buffer; fresh: boolean } {
     entries.closeSync();
     return { path: real, fresh: first === null };
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
+    const code = errnoOf(error);
     if (code !== 'EEXIST' && code !== 'ENOTDIR') throw fsError(error, path);
     throw new ClipError('NOT_A_DIRECTORY', `${escapeText(directory)} is not a directory`, {
       hint: 'name a folder that is there, or one that can be made',
@@ -183,7 +184,7 @@ function openUp(path: Buffer): void {
       if ((mode & 0o700) !== 0o700) fs.fchmodSync(directory, (mode & 0o7777) | 0o700);
     });
   } catch (error) {
-    const { code } = ((error as ClipError).cause ?? {}) as NodeJS.ErrnoException;
+    const code = errnoOf((error as ClipError).cause);
     if (code !== 'EACCES' || !fs.lstatSync(path).isDirectory()) throw error;
     // Its own mode forbids to open it, so that only its path is left.
     try {
@@ -200,7 +201,7 @@ function finishDirectory(node: Node, { placer, metadata, summary }: Work): void 
     withFile(path, DIRECTORY, (directory) => metadata.apply(directory, node.entry));
   } catch (error) {
     // One that was there may belong to somebody else: its content is ours, its mode is not.
-    const { code } = ((error as ClipError).cause ?? {}) as NodeJS.ErrnoException;
+    const code = errnoOf((error as ClipError).cause);
     if (code !== 'EPERM' || placer.directory(node.path)) throw error;
     summary.notCarried.owners++;
   }

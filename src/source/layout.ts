@@ -3,6 +3,7 @@
 import { constants } from 'node:fs';
 import { open, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { errnoOf } from '../errno.js';
 import { ClipError } from '../errors.js';
 import type { ConnectionOptions } from '../http/options.js';
 import type { Selection } from '../reference/image-ref.js';
@@ -34,12 +35,10 @@ function directoryStore(directory: string): ContentStore {
 /** A file of the file system; undefined if it is not there. Throws IO for what is no regular file. */
 export async function openFile(path: string): Promise<ContentFile | undefined> {
   // Opening a FIFO would wait for a writer, and nothing could end that wait.
-  const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK).catch(
-    (error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return undefined;
-      throw error;
-    },
-  );
+  const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK).catch((error: unknown) => {
+    if (['ENOENT', 'ENOTDIR'].includes(errnoOf(error) ?? '')) return undefined;
+    throw error;
+  });
   if (handle === undefined) return undefined;
   try {
     const stats = await handle.stat();

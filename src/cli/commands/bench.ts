@@ -8,6 +8,7 @@ import { failedGates, gatedStrategies } from '../../bench/gates.js';
 import { type BenchResult, type BenchStrategy, STRATEGIES } from '../../bench/results.js';
 import type { OpenedImage } from '../../build/opened-image.js';
 import type { OpenOptions } from '../../build/options.js';
+import { errnoOf } from '../../errno.js';
 import { ClipError } from '../../errors.js';
 import type { ImageIndex } from '../../format/image-index.js';
 import type { Node } from '../../tree/node.js';
@@ -93,7 +94,7 @@ async function readBaseline(path: string): Promise<BenchResult> {
   try {
     text = await readFile(path, 'utf8');
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
+    const code = errnoOf(error);
     throw new ClipError('IO', `cannot read the baseline ${path}: ${code}`, {
       hint: 'make one with clip bench --json > FILE',
       cause: error,

@@ -1,4 +1,5 @@
 import fs from 'node:fs';
+import { errnoOf } from '../../errno.js';
 
 /**
  * Writes a line for people to stderr at once, so that nothing is lost however the process ends. That nobody reads stderr is no
@@ -11,7 +12,7 @@ export function writeStderr(text: string): void {
       done += fs.writeSync(2, bytes, done);
     } catch (error) {
       // A reader that made the pipe non-blocking and is slow gets up to a second.
-      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN' || ++waits > 100) return;
+      if (errnoOf(error) !== 'EAGAIN' || ++waits > 100) return;
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10);
     }
   }

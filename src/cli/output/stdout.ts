@@ -6,6 +6,7 @@
  */
 
 import fs from 'node:fs';
+import { errnoOf, isDiskFull } from '../../errno.js';
 import { ClipError } from '../../errors.js';
 import { takesAtOnce } from './terminal.js';
 
@@ -56,7 +57,7 @@ export function createStdout(fd = 1): Stdout {
         done += await writeSome(fd, bytes, done, bytes.length - done);
       }
     } catch (error) {
-      if (errorCode(error) !== 'EAGAIN') throw outputError(error);
+      if (errnoOf(error) !== 'EAGAIN') throw outputError(error);
       stream = fd === 2 ? process.stderr : process.stdout;
     }
     if (stream && done < bytes.length) await writeToStream(stream, bytes.subarray(done));
@@ -128,14 +129,10 @@ function writeToStream(stream: NodeJS.WritableStream, bytes: Uint8Array): Promis
   });
 }
 
-function errorCode(error: unknown): string | undefined {
-  return (error as NodeJS.ErrnoException | undefined)?.code;
-}
-
 function outputError(error: unknown): Error {
-  const code = errorCode(error);
+  const code = errnoOf(error);
   if (code === 'EPIPE') return new ClosedPipe();
-  if (code === 'ENOSPC' || code === 'EDQUOT') {
+  if (isDiskFull(error)) {
     return new ClipError('NO_SPACE', 'no space left to write the output', {
       hint: 'free some space where stdout goes, or write elsewhere',
       cause: error,

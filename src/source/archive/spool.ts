@@ -18,6 +18,7 @@ import { LOW_WATER, prune } from '../../cache/disk-usage.js';
 import { makeFolder } from '../../cache/make-folder.js';
 import { readWhole } from '../../cache/read-whole.js';
 import { isKey } from '../../cache/tier.js';
+import { isDiskFull } from '../../errno.js';
 import { ClipError } from '../../errors.js';
 import { unlessAborted } from '../../http/errors.js';
 import { silentObserver } from '../../observer.js';
@@ -176,9 +177,12 @@ async function writeAll(handle: FileHandle, chunk: Uint8Array): Promise<void> {
 
 function spoolError(error: unknown, what: string): unknown {
   if (error instanceof ClipError || !(error instanceof Error) || !('code' in error)) return error;
-  const full = error.code === 'ENOSPC' || error.code === 'EDQUOT';
-  return new ClipError(full ? 'NO_SPACE' : 'IO', `${what} cannot be spooled (${String(error.code)})`, {
-    hint: 'free some space, or choose another folder with --cache-dir',
-    cause: error,
-  });
+  return new ClipError(
+    isDiskFull(error) ? 'NO_SPACE' : 'IO',
+    `${what} cannot be spooled (${String(error.code)})`,
+    {
+      hint: 'free some space, or choose another folder with --cache-dir',
+      cause: error,
+    },
+  );
 }

@@ -5,6 +5,7 @@
 
 import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
+import { errnoOf } from '../../errno.js';
 import { ClipError } from '../../errors.js';
 import type { Credentials } from './credentials.js';
 
@@ -29,7 +30,7 @@ export async function readAuthFile(path: string): Promise<AuthFile | undefined> 
   try {
     text = await readFile(path, 'utf8');
   } catch (cause) {
-    const code = (cause as NodeJS.ErrnoException).code;
+    const code = errnoOf(cause);
     if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
     throw new ClipError('IO', `the login file ${path} cannot be read (${code ?? 'unknown'})`, {
       hint: 'check its permissions',

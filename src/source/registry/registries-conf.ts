@@ -6,6 +6,7 @@
 import fs from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { errnoOf } from '../../errno.js';
 import { ClipError } from '../../errors.js';
 import type { RegistryReference } from '../../reference/image-ref.js';
 import { quote } from '../../reference/invalid.js';
@@ -96,7 +97,7 @@ function unlessMissing<T>(path: string, read: () => T): T | undefined {
   try {
     return read();
   } catch (error) {
-    const { code = 'unknown' } = error as NodeJS.ErrnoException;
+    const code = errnoOf(error) ?? 'unknown';
     if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
     throw new ClipError('USAGE', `${JSON.stringify(path)} cannot be read (${code})`, {
       hint: 'check its permissions, or name another registries.conf with CONTAINERS_REGISTRIES_CONF',
@@ -125,7 +126,7 @@ function isOthers(folder: string): boolean {
     fs.accessSync(folder, fs.constants.R_OK | fs.constants.X_OK);
     return false;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EACCES') return false;
+    if (errnoOf(error) !== 'EACCES') return false;
   }
   try {
     return fs.statSync(folder).uid !== process.geteuid?.();
