@@ -1,6 +1,6 @@
 import { ClipError } from '../errors.js';
 import type { ByteSource } from '../format/image-index.js';
-import { createDigestHash } from '../reference/digest.js';
+import { digestOf, splitDigest } from '../reference/digest.js';
 import type { ImageSource, ReadOptions } from '../source/source.js';
 import type { FoundArtifact, FoundStore } from './found-store.js';
 
@@ -136,8 +136,8 @@ export function openBlobParts(options: BlobPartsOptions): BlobParts {
     }
     if (done !== length) throw corrupt(blob.digest, `${done} bytes came instead of ${length}`);
     if (length === blob.size) {
-      const actual = createDigestHash(digest).update(bytes).digest('hex');
-      if (!digest.endsWith(`:${actual}`)) throw corrupt(digest, `its bytes have digest ${actual}`);
+      const actual = digestOf(bytes, splitDigest(digest).algorithm);
+      if (actual !== digest) throw corrupt(digest, `its bytes have digest ${actual}`);
     }
     return bytes;
   }

@@ -1,9 +1,9 @@
-import { createHash } from 'node:crypto';
 import { ClipError } from '../errors.js';
 import type { ImageIndex } from '../format/image-index.js';
 import { parseConfig } from '../oci/parse-config.js';
 import { parseManifest } from '../oci/parse-manifest.js';
 import { printPlatform } from '../oci/platform.js';
+import { digestOf, splitDigest } from '../reference/digest.js';
 
 /**
  * Holds what an index claims against the image's own manifest: the bytes under the digest that the registry names for the image,
@@ -16,8 +16,7 @@ export async function checkClaims(index: ImageIndex, manifestDigest: string): Pr
   const manifest = parseManifest(claims.manifest, claims.manifestMediaType);
   if (manifest.kind !== 'manifest') return lie('it is of an image index');
   const { digest } = manifest.config;
-  const algorithm = digest.slice(0, digest.indexOf(':'));
-  const config = `${algorithm}:${createHash(algorithm).update(claims.config).digest('hex')}`;
+  const config = digestOf(claims.config, splitDigest(digest).algorithm);
   if (config !== digest) lie(`its config is ${config}, the manifest's is ${digest}`);
   const { diffIds, platform } = parseConfig(claims.config);
   if (platform !== undefined && printPlatform(platform) !== claims.platform) {

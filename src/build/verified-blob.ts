@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { ClipError } from '../errors.js';
 import type { Descriptor } from '../oci/descriptor.js';
+import { splitDigest } from '../reference/digest.js';
 import type { ImageSource, ReadOptions } from '../source/source.js';
 
 /**
@@ -12,7 +13,7 @@ export async function* verifiedBlob(
   descriptor: Descriptor,
   options: ReadOptions,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  const algorithm = descriptor.digest.slice(0, descriptor.digest.indexOf(':'));
+  const { algorithm } = splitDigest(descriptor.digest);
   const hash = createHash(algorithm);
   let size = 0;
   for await (const chunk of source.blob(descriptor, options)) {

@@ -1,8 +1,8 @@
-import { createHash } from 'node:crypto';
 import type { Descriptor } from '../oci/descriptor.js';
 import { type ImageConfig, parseConfig } from '../oci/parse-config.js';
 import { type Manifest, parseManifest } from '../oci/parse-manifest.js';
 import { printPlatform } from '../oci/platform.js';
+import { digestOf, splitDigest } from '../reference/digest.js';
 import type { Checking } from './verify-image.js';
 
 /** A layer as the manifest and the config name it. */
@@ -63,8 +63,7 @@ async function checkSource({ source, description, findings, options }: Checking)
 
 function checkConfig({ description, findings }: Checking, manifest: Manifest): ImageConfig | undefined {
   const { digest } = manifest.config;
-  const algorithm = digest.slice(0, digest.indexOf(':'));
-  const actual = `${algorithm}:${createHash(algorithm).update(description.config).digest('hex')}`;
+  const actual = digestOf(description.config, splitDigest(digest).algorithm);
   if (actual !== digest) {
     const message = `the index's config has digest ${actual}, the manifest says ${digest}`;
     findings.add({ code: 'DIGEST_MISMATCH', about: 'config', message });

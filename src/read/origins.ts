@@ -1,6 +1,7 @@
 import type { Claim } from '../cache/single-flight.js';
 import type { Origin } from '../cache/tiered.js';
 import type { LayerInfo, Span } from '../format/model.js';
+import { splitDigest } from '../reference/digest.js';
 import { layerInfo, type ReadContext } from './context.js';
 import type { LayerLoad } from './layer-origin.js';
 import type { SpanLoad } from './span-origin.js';
@@ -29,16 +30,12 @@ export function layerOrigin(context: ReadContext, layer: number, load: LayerLoad
 
 /** Whatever of a layer is asked for, one process decodes it. */
 export function layerClaim({ digest, uncompressedSize }: LayerInfo): Claim {
-  return { name: hexOf(digest), bytes: uncompressedSize };
+  return { name: splitDigest(digest).hex, bytes: uncompressedSize };
 }
 
 /** Spans of one frame share a start and so a decoder run: one process decodes them all. */
 export function spanClaim({ digest, uncompressedSize }: LayerInfo, span: Span): Claim {
   return span.kind === 'frame'
-    ? { name: `${hexOf(digest)}-${span.byte}`, bytes: uncompressedSize }
+    ? { name: `${splitDigest(digest).hex}-${span.byte}`, bytes: uncompressedSize }
     : { name: span.digest, bytes: span.length };
-}
-
-function hexOf(digest: string): string {
-  return digest.slice(digest.indexOf(':') + 1);
 }

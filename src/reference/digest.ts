@@ -1,6 +1,6 @@
 /** Content digests, `algorithm:hex` (OCI image-spec, descriptor.md § Digests), of the two registered algorithms. */
 
-import { createHash, type Hash } from 'node:crypto';
+import { createHash } from 'node:crypto';
 
 export type DigestAlgorithm = 'sha256' | 'sha512';
 
@@ -15,11 +15,6 @@ export function isDigest(text: string): boolean {
 export function splitDigest(digest: string): { algorithm: DigestAlgorithm; hex: string } {
   if (!isDigest(digest)) throw new RangeError(`not a digest: ${digest.slice(0, 80)}`);
   return { algorithm: digest.slice(0, 6) as DigestAlgorithm, hex: digest.slice(7) };
-}
-
-/** A running hash of the digest's algorithm. */
-export function createDigestHash(digest: string): Hash {
-  return createHash(splitDigest(digest).algorithm);
 }
 
 /** The digest of `bytes`. */

@@ -15,7 +15,7 @@ import {
   platformRank,
   printPlatform,
 } from '../oci/platform.js';
-import { createDigestHash } from '../reference/digest.js';
+import { digestOf, splitDigest } from '../reference/digest.js';
 import type { ImageSource, ReadOptions } from './source.js';
 
 /** Image indexes in image indexes; the spec has no bound, real ones have two. */
@@ -241,13 +241,10 @@ async function readConfig(
 ): Promise<Uint8Array> {
   if (descriptor.size > MAX_DOCUMENT) throw tooMuch('the image config is larger than 4 MiB');
   const chunks: Uint8Array[] = [];
-  const hash = createDigestHash(descriptor.digest);
-  for await (const chunk of source.blob(descriptor, read)) {
-    hash.update(chunk);
-    chunks.push(Uint8Array.prototype.slice.call(chunk));
-  }
-  const actual = `${descriptor.digest.slice(0, 6)}:${hash.digest('hex')}`;
-  if (actual === descriptor.digest) return Buffer.concat(chunks);
+  for await (const chunk of source.blob(descriptor, read)) chunks.push(Uint8Array.from(chunk));
+  const config = Buffer.concat(chunks);
+  const actual = digestOf(config, splitDigest(descriptor.digest).algorithm);
+  if (actual === descriptor.digest) return config;
   throw new ClipError('DIGEST_MISMATCH', `the image config ${descriptor.digest} has digest ${actual}`, {
     hint: 'the image or what it is read from is damaged',
   });
