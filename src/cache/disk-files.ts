@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import {
   closeSync,
-  existsSync,
   lstatSync,
   openSync,
   readdirSync,
@@ -100,7 +99,11 @@ export function remove(path: string): boolean {
 
 /** Removes a file; true when it is gone, by this process or by another one meanwhile. */
 export function isRemoved(path: string): boolean {
-  return remove(path) || !existsSync(path);
+  try {
+    return remove(path) || lstatSync(path, { throwIfNoEntry: false }) === undefined;
+  } catch {
+    return false;
+  }
 }
 
 /** All entries, in no order. Entries that vanish meanwhile and what is no entry are passed over. */

@@ -23,6 +23,7 @@ import { fileURLToPath } from 'node:url';
 import { createClaims } from '../../src/cache/claims.js';
 import { createDiskTier } from '../../src/cache/disk.js';
 import { entryPath, listEntries, removeStaleTemporaries } from '../../src/cache/disk-files.js';
+import { clearDisk } from '../../src/cache/disk-maintenance.js';
 import { prune } from '../../src/cache/disk-usage.js';
 import { createTieredCache } from '../../src/cache/tiered.js';
 import { noise, recorder, sha256 } from '../support/fake-image.js';
@@ -83,6 +84,19 @@ test('eviction removes what was used longest ago, down to nine tenths of the quo
   assert.ok(!left.has(values[1]?.key ?? '') && !left.has(values[2]?.key ?? ''));
   assert.equal(observer.count('evicted'), 2);
   assert.equal(existsSync(join(spans, 'evict.lock')), false);
+});
+
+test('a bad link that cannot be removed is there all the same', async (t) => {
+  const { tier, spans, cacheDir } = open(t);
+  const { key, value } = sample(1);
+  tier.put(key, value);
+  const path = entryPath(spans, key);
+  rmSync(path);
+  symlinkSync('nowhere', path);
+  chmodSync(dirname(path), 0o500);
+  await asUser(cacheDir, async () => {
+    assert.deepEqual(clearDisk(cacheDir).left.entries, 1);
+  }).finally(() => chmodSync(dirname(path), 0o700));
 });
 
 test('many processes together stay near the quota', async (t) => {
