@@ -40,7 +40,11 @@ export interface VerifyResult {
 }
 
 export function diskInfo(cacheDir: string): DiskInfo {
-  const directory = join(cacheDir, 'spans');
+  return folderInfo(join(cacheDir, 'spans'));
+}
+
+/** The same of another folder that is laid out as the tier's is. */
+export function folderInfo(directory: string): DiskInfo {
   const info: DiskInfo = {
     directory,
     entries: 0,

@@ -41,6 +41,22 @@ test('cache info, verify, prune and clear', async (t) => {
   assert.ok(Number(receiptOf(again).inflates) >= 1);
 });
 
+test('cache info shows the copies of archives, and clear leaves them', async (t) => {
+  const cacheDir = await tempDir(t);
+  const exported = await clip(['export', bundled], { cacheDir });
+  const indexed = await clip(['index', 'tar:-'], { cacheDir, input: exported.stdout });
+  assert.equal(indexed.status, 0, indexed.stderr);
+  const directory = join(cacheDir, 'spool');
+  for (const action of ['info', 'clear', 'info']) {
+    const { stdout } = await clip(['cache', action, '--json'], { cacheDir });
+    if (action === 'clear') continue;
+    const { spool } = JSON.parse(stdout.toString());
+    assert.deepEqual(spool, { directory, entries: 1, bytes: exported.stdout.length });
+  }
+  const { stdout } = await clip(['cache', 'info'], { cacheDir });
+  assert.match(stdout.toString(), /\n\/.*\/spool holds 1 entry, [0-9.]+ MiB of copies of archives\n$/);
+});
+
 test('where the store of indexes cannot be written, an image is read all the same, and nothing stays behind', async (t) => {
   const cacheDir = await tempDir(t);
   const temporary = await tempDir(t);

@@ -1,6 +1,7 @@
 import { clearDisk, type DiskInfo, diskInfo, pruneDisk, verifyDisk } from '../../cache/disk-maintenance.js';
 import { ClipError } from '../../errors.js';
 import { escapeText } from '../../escape.js';
+import { spoolInfo } from '../../source/archive/spool.js';
 import type { Context } from '../context.js';
 import type { CACHE_FLAGS, Input } from '../definitions.js';
 import { counted, formatSize } from '../units.js';
@@ -50,9 +51,11 @@ function info(context: Context): Report {
   const { directory, entries, bytes, leastRecentUseMs, mostRecentUseMs } = found;
   const [oldest, newest] = [isoTime(leastRecentUseMs), isoTime(mostRecentUseMs)];
   const used = oldest === null ? '' : `, last used from ${oldest} to ${newest}`;
+  const { leastRecentUseMs: _, mostRecentUseMs: __, ...spool } = spoolInfo(cacheDir);
+  const copies = spool.entries === 0 ? '' : `\n${contents(spool)} of copies of archives`;
   return {
-    fields: { directory, entries, bytes, limit: diskCache, oldest, newest },
-    text: `${contents(found)} of at most ${formatSize(diskCache)}${used}`,
+    fields: { directory, entries, bytes, limit: diskCache, oldest, newest, spool },
+    text: `${contents(found)} of at most ${formatSize(diskCache)}${used}${copies}`,
   };
 }
 

@@ -14,6 +14,7 @@ import { statSync, utimesSync } from 'node:fs';
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { dirname, join, resolve, sep } from 'node:path';
 import { entryPath, removeStaleTemporaries, writeWhole } from '../../cache/disk-files.js';
+import { type DiskInfo, folderInfo } from '../../cache/disk-maintenance.js';
 import { LOW_WATER, prune } from '../../cache/disk-usage.js';
 import { makeFolder } from '../../cache/make-folder.js';
 import { readWhole } from '../../cache/read-whole.js';
@@ -47,7 +48,7 @@ export async function spoolStream(
   place: SpoolPlace,
   options: ReadOptions & { what: string },
 ): Promise<string> {
-  const folder = spoolFolder(place);
+  const folder = spoolFolder(place.cacheDir);
   const temporary = join(folder, 'tmp', `${process.pid}-${randomBytes(6).toString('hex')}`);
   try {
     removeStaleTemporaries(folder);
@@ -75,7 +76,7 @@ const MAX_NAME = 65;
 
 /** The path of what was spooled under this name, marked as used; undefined if it is not there any more. */
 export function findSpooled(place: SpoolPlace, name: string): string | undefined {
-  const folder = spoolFolder(place);
+  const folder = spoolFolder(place.cacheDir);
   try {
     const key = readWhole(namePath(folder, name), MAX_NAME)?.toString('latin1').trim() ?? '';
     if (!isKey(key)) return undefined;
@@ -90,13 +91,18 @@ export function findSpooled(place: SpoolPlace, name: string): string | undefined
 
 /** Remembers what a name was spooled as. That it fails costs another copy, no more. */
 export function rememberSpooled(place: SpoolPlace, name: string, path: string): void {
-  const folder = spoolFolder(place);
+  const folder = spoolFolder(place.cacheDir);
   const [rest, prefix] = path.split(sep).reverse();
   try {
     writeWhole(folder, namePath(folder, name), Buffer.from(`${prefix}${rest}\n`));
   } catch {
     // Nothing to do about it.
   }
+}
+
+/** What is spooled. */
+export function spoolInfo(cacheDir: string): DiskInfo {
+  return folderInfo(spoolFolder(cacheDir));
 }
 
 /** Whether a path is that of a spooled file: its absence means that the cache has lost it, not that the user mistyped. */
@@ -113,7 +119,7 @@ export function touchSpooled(path: string): void {
   }
 }
 
-function spoolFolder({ cacheDir }: SpoolPlace): string {
+function spoolFolder(cacheDir: string): string {
   return join(resolve(cacheDir), 'spool');
 }
 
