@@ -265,8 +265,8 @@ export function createTieredCache(options: TieredCacheOptions): TieredCache {
           left.push(unit);
           continue;
         }
-        flight.shared ||= kept !== undefined || holding;
-        flights.land(unit.key, value);
+        flight.shared ||= kept !== undefined;
+        land(unit, value, false);
       }
       return left;
     },

@@ -67,6 +67,23 @@ test('tiers are asked in order and filled on the way back', async (t) => {
   await first.close();
 });
 
+test('what a second look finds goes to memory too, for who wants it there', async () => {
+  const remote = fakeRemote();
+  for (const keepInMemory of [true, false]) {
+    const memory = createMemoryTier(1 << 20);
+    const cache = createTieredCache({ memory, lower: [remote] });
+    remote.entries.clear();
+    const late = async (missing: readonly Unit[]) => {
+      remote.entries.set(one.key, values[0] as Uint8Array);
+      assert.deepEqual(await cache.recheck(missing), []);
+    };
+    const batch = cache.load([one], { origin: late, keepInMemory });
+    assert.deepEqual(await batch.take(0), values[0]);
+    assert.equal(memory.contains(one.key, one.length), keepInMemory);
+    batch.release();
+  }
+});
+
 test('a batch asks the origin once, for what is missing, and each unit once however often it is named', async () => {
   const cache = createTieredCache({ memory: createMemoryTier(1 << 20) });
   const calls: Unit[][] = [];
