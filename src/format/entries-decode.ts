@@ -13,7 +13,6 @@ export interface EntryBlock {
   readonly first: number;
   readonly count: number;
   readonly paths: Paths;
-  typeOf(row: number): EntryType;
   /** Where the row's record in the stream `xattrs` lies (the same object for rows that share it), if any. */
   xattrsAt(row: number): Place | undefined;
   /** Where the row's record in the stream `extents` lies, if any. */
@@ -70,10 +69,6 @@ export function decodeEntries(
     first,
     count,
     paths,
-    typeOf: (row) => {
-      const { owners, owner } = all();
-      return owners[owner[row]!]!.type;
-    },
     xattrsAt: (row) => {
       const { xattrs } = all();
       return xattrs?.values[xattrs.rows[row]!];

@@ -68,7 +68,7 @@ export interface ImageIndex extends TreeLookup {
    * (`openLayerSection`, `encodeImage`).
    */
   layerSection(layer: number): Promise<Uint8Array>;
-  /** Bytes of the index read so far (for tests and `--log-level debug`). */
+  /** Bytes of the index read so far: what a lookup costs. */
   readonly bytesRead: number;
   close(): Promise<void>;
 }

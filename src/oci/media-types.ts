@@ -41,20 +41,16 @@ export function isImageConfig(mediaType: string): boolean {
 }
 
 export interface LayerType {
-  /** How the media type says that the tar is packed; the bytes' magic decides. */
-  compression: 'plain' | 'gzip' | 'zstd';
   /** Non-distributable: the registry need not have the blob, `urls` say where it is. */
   foreign: boolean;
 }
 
 const LAYER =
-  /^application\/vnd\.(?:oci\.image\.layer\.(?:nondistributable\.)?v1\.tar|docker\.image\.rootfs\.(?:foreign\.)?diff\.tar)(?:[.+](gzip|zstd))?$/;
+  /^application\/vnd\.(?:oci\.image\.layer\.(?:nondistributable\.)?v1\.tar|docker\.image\.rootfs\.(?:foreign\.)?diff\.tar)(?:[.+](?:gzip|zstd))?$/;
 
-/** The layer type that a media type names, undefined if it is none that holds a tar. */
+/** The layer type that a media type names, undefined if it is none that holds a tar. How that is packed the bytes' magic decides. */
 export function layerType(mediaType: string): LayerType | undefined {
   const bare = bareMediaType(mediaType);
-  const match = LAYER.exec(bare);
-  if (match === null) return undefined;
-  const compression = (match[1] as 'gzip' | 'zstd' | undefined) ?? 'plain';
-  return { compression, foreign: bare.includes('nondistributable') || bare.includes('.foreign.') };
+  if (!LAYER.test(bare)) return undefined;
+  return { foreign: bare.includes('nondistributable') || bare.includes('.foreign.') };
 }

@@ -42,23 +42,12 @@ export interface ExtractOptions {
 /** Bytes of the names, attributes and extents that are held at a time. */
 const BYTES_AT_ONCE = 33_554_432;
 
-export interface ExtractSummary {
-  files: number;
-  directories: number;
-  /** Symbolic links. */
-  links: number;
-  hardLinks: number;
-  /** Logical bytes of the files. */
-  bytes: number;
-  notCarried: NotCarried;
-}
-
 interface Work {
   room: BatchRoom;
   passes: Passes<keyof typeof KINDS>;
   placer: Placer;
   metadata: Metadata;
-  summary: ExtractSummary;
+  notCarried: NotCarried;
   options: ExtractOptions;
   survey: Survey;
 }
@@ -81,13 +70,10 @@ interface Survey {
 /**
  * Extracts what `selection` yields, each time the same, in canonical order: each node to its path in the tree. Parents that are not
  * among them are made with default modes; where there is nothing, nothing is made. Memory does not grow with the nodes, but for those
- * that share an inode. Throws ClipError IO, NO_SPACE, UNSAFE_PATH, LIMIT, what reading throws, and the signal's reason; no half-written
- * file is left behind.
+ * that share an inode. Returns what could not be carried over. Throws ClipError IO, NO_SPACE, UNSAFE_PATH, LIMIT, what reading throws,
+ * and the signal's reason; no half-written file is left behind.
  */
-export async function extract(
-  selection: Pick<Selection, 'nodes'>,
-  options: ExtractOptions,
-): Promise<ExtractSummary> {
+export async function extract(selection: Selection, options: ExtractOptions): Promise<NotCarried> {
   const notCarried: NotCarried = {
     devices: 0,
     fifos: 0,
@@ -97,12 +83,11 @@ export async function extract(
     owners: 0,
     setids: 0,
   };
-  const summary: ExtractSummary = { files: 0, directories: 0, links: 0, hardLinks: 0, bytes: 0, notCarried };
   const { atOnce = 131_072, signal } = options;
   const room = { nodes: atOnce, bytes: BYTES_AT_ONCE };
   const passes = createPasses(() => selection.nodes(), { kinds: KINDS, keep: room, signal });
   const survey = await surveyAll(passes, notCarried);
-  if (survey.names === 0) return summary;
+  if (survey.names === 0) return notCarried;
   const root = prepareRoot(options.directory);
   const placer = createPlacer(root.path);
   const work: Work = {
@@ -110,7 +95,7 @@ export async function extract(
     room,
     placer,
     metadata: createMetadata(notCarried),
-    summary,
+    notCarried,
     options,
     survey,
   };
@@ -119,7 +104,7 @@ export async function extract(
   await makeHardLinks(work);
   await makeLinks(work);
   await finishDirectories(work, root.fresh);
-  return summary;
+  return notCarried;
 }
 
 async function surveyAll(passes: Work['passes'], notCarried: NotCarried): Promise<Survey> {
@@ -169,12 +154,11 @@ function prepareRoot(directory: string): { path: Buffer; fresh: boolean } {
   }
 }
 
-function makeDirectory(node: Node, { placer, summary }: Work): void {
+function makeDirectory(node: Node, { placer }: Work): void {
   const path = placer.locate(node.path);
   const made = placer.directory(node.path, PRIVATE);
   // One that was there may be closed to us; one that holds it gets the image's mode in the end.
   if (!made && node.path !== '') openUp(path);
-  summary.directories++;
 }
 
 function openUp(path: Buffer): void {
@@ -195,7 +179,7 @@ function openUp(path: Buffer): void {
   }
 }
 
-function finishDirectory(node: Node, { placer, metadata, summary }: Work): void {
+function finishDirectory(node: Node, { placer, metadata, notCarried }: Work): void {
   const path = placer.locate(node.path);
   try {
     withFile(path, DIRECTORY, (directory) => metadata.apply(directory, node.entry));
@@ -203,7 +187,7 @@ function finishDirectory(node: Node, { placer, metadata, summary }: Work): void 
     // One that was there may belong to somebody else: its content is ours, its mode is not.
     const code = errnoOf((error as ClipError).cause);
     if (code !== 'EPERM' || placer.directory(node.path)) throw error;
-    summary.notCarried.owners++;
+    notCarried.owners++;
   }
 }
 
@@ -227,13 +211,11 @@ async function makeFiles(work: Work): Promise<void> {
 
 /** Writes files in the order of their data, one chunk after the other. */
 function createChunkWriter(work: Work): (files: Node[]) => Promise<void> {
-  const { placer, metadata, summary, options, survey } = work;
+  const { placer, metadata, options, survey } = work;
   const { observer, reader, signal } = options;
   let done = 0;
 
   function onFile(node: Node): void {
-    summary.files++;
-    summary.bytes += node.entry.size;
     done += storedBytes(node.entry);
     observer.emit({ type: 'progress', task: 'extracting', done, total: survey.bytes, unit: 'bytes' });
   }
@@ -297,17 +279,15 @@ async function finishDirectories(work: Work, freshRoot: boolean): Promise<void> 
   while (open.length > 0) await finishInnermost();
 }
 
-function makeHardLink(first: ByteString, node: Node, { placer, summary }: Work): void {
+function makeHardLink(first: ByteString, node: Node, { placer }: Work): void {
   placer.place(node.path, (temporary) => fs.linkSync(placer.locate(first), temporary));
-  summary.hardLinks++;
 }
 
-function makeLink(node: Node, { placer, metadata, summary }: Work): void {
+function makeLink(node: Node, { placer, metadata }: Work): void {
   placer.place(node.path, (temporary) => {
     fs.symlinkSync(byteStringToBytes(node.entry.link), temporary);
     metadata.applyToLink(temporary, node.entry);
   });
-  summary.links++;
 }
 
 /** Whether an entry is what cannot be made here; counts it. */

@@ -39,8 +39,6 @@ interface Argument {
 
 /** What arguments select. */
 export interface Selection {
-  /** Subtrees that hold all that is selected: canonical paths, sorted, none within another. */
-  readonly roots: readonly ByteString[];
   /** The selected nodes in canonical order, each once, in batches. Everything where no argument was given. */
   nodes(): AsyncIterable<Node[]>;
 }
@@ -67,6 +65,7 @@ export async function selectNodes(
     else fail(found);
   }
   const subtrees = outermost(whole);
+  // All that is selected lies below these.
   const roots = outermost([...whole, ...patterns.map((pattern) => pattern.base)]);
   async function* nodes(): AsyncIterable<Node[]> {
     for (const root of roots) yield* within(tree, root, { subtrees, patterns });
@@ -76,7 +75,7 @@ export async function selectNodes(
       fail(nothingMatches(argument.text));
     }
   }
-  return { roots, nodes };
+  return { nodes };
 }
 
 /**

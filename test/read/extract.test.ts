@@ -7,7 +7,8 @@ import test, { after } from 'node:test';
 import { type ByteString, textToByteString } from '../../src/bytes.js';
 import { ClipError } from '../../src/errors.js';
 import { silentObserver } from '../../src/observer.js';
-import { type ExtractSummary, extract } from '../../src/read/extract.js';
+import { extract } from '../../src/read/extract.js';
+import type { NotCarried } from '../../src/read/extract-metadata.js';
 import { createPlacer } from '../../src/read/extract-place.js';
 import type { ReadRange } from '../../src/read/reader.js';
 import type { Entry } from '../../src/tree/entry.js';
@@ -80,7 +81,7 @@ function temporary(): string {
   return fs.mkdtempSync(join(work, 'out-'));
 }
 
-function run(nodes: Node[], directory: string, signal?: AbortSignal): Promise<ExtractSummary> {
+function run(nodes: Node[], directory: string, signal?: AbortSignal): Promise<NotCarried> {
   order = [];
   return extract(selected(nodes), {
     directory,
@@ -105,7 +106,7 @@ test('a hard link that another extraction has made just now leaves no temporary 
 
 test('files, directories, links, hard links, modes and times', async () => {
   const out = join(temporary(), 'new', 'folder');
-  const summary = await run(
+  const notCarried = await run(
     [
       dir('a', 0o500),
       file('a/one', 'first file', { mode: 0o640, mtime: -5, mtimeNanos: 250_000_000, inode: 'x', nlink: 2 }),
@@ -129,8 +130,6 @@ test('files, directories, links, hard links, modes and times', async () => {
   assert.equal(fs.lstatSync(join(out, 'a')).mtimeMs, 1e12);
   assert.equal(fs.readFileSync(join(out, 'missing/parents/f'), 'utf8'), 'deep');
   assert.deepEqual(fs.readdirSync(out).sort(), ['a', 'b c', 'missing']);
-  const { notCarried, ...counts } = summary;
-  assert.deepEqual(counts, { files: 3, directories: 1, links: 1, hardLinks: 1, bytes: 14 });
   assert.deepEqual(notCarried, {
     devices: 1,
     fifos: 1,
@@ -169,8 +168,8 @@ test('a link that no file system takes is left out and counted, with its other n
   const out = temporary();
   const shared = { inode: 'empty', nlink: 2 };
   const empty = ['a', 'b'].map((path) => node(path, { type: 'symlink', ...shared }));
-  const { notCarried, links, hardLinks } = await run([...empty, link('nul', 'a\0b'), link('good', 'a')], out);
-  assert.deepEqual([notCarried.impossibleLinks, links, hardLinks], [3, 1, 0]);
+  const { impossibleLinks } = await run([...empty, link('nul', 'a\0b'), link('good', 'a')], out);
+  assert.equal(impossibleLinks, 3);
   assert.deepEqual(fs.readdirSync(out), ['good']);
 });
 
@@ -227,10 +226,10 @@ test('however few nodes are held at a time, the folder is the same', async () =>
     };
     const out = temporary();
     const options = { directory: out, reader: readsFiles(reader), observer: silentObserver, atOnce };
-    const summary = await extract(selection, options);
+    const notCarried = await extract(selection, options);
     // The survey, then directories, files, shared files, links, directories again.
     assert.equal(walks, { 1: 6, 2: 5, 5: 1, 1000: 1 }[atOnce], `${atOnce} at once`);
-    results.push({ summary, tree: listTree(out) });
+    results.push({ notCarried, tree: listTree(out) });
   }
   assert.equal(results[0]!.tree.length, nodes.length);
   const [first, ...others] = results;
@@ -239,8 +238,7 @@ test('however few nodes are held at a time, the folder is the same', async () =>
 
 test('where nothing is selected no folder is made', async () => {
   const out = join(temporary(), 'new');
-  const summary = await run([], out);
-  assert.equal(summary.files, 0);
+  await run([], out);
   assert.ok(!fs.existsSync(out));
 });
 

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { ByteString } from '../../src/bytes.js';
 import { comparePaths } from '../../src/tree/entry.js';
 import type { Node } from '../../src/tree/node.js';
 import { type SelectOptions, selectNodes, type TreeWalk } from '../../src/tree/select.js';
@@ -102,7 +101,6 @@ test('selectNodes takes paths with all below, and globs over whole paths', async
 test('selectNodes reads only the subtrees that can hold what is wanted', async () => {
   const tree = treeOf(LINES);
   const selection = await selectNodes(tree, ['usr/lib/**/*.so', 'etc/passwd', 'usr/lib/a.so']);
-  assert.deepEqual(selection.roots, ['etc/passwd', 'usr/lib'] as unknown as ByteString[]);
   for await (const _ of selection.nodes());
   assert.deepEqual(tree.walked, ['etc/passwd', 'usr/lib']);
 });

@@ -19,7 +19,7 @@ export async function run(context: Context, { args, flags }: Input<typeof EXTRAC
   const { index, reader } = await context.open(target!);
   const { observer, signal } = context;
   const selection = await selectNodes(index, patterns, { onError: context.softError });
-  const { notCarried } = await extract(selection, { directory, reader, observer, signal });
+  const notCarried = await extract(selection, { directory, reader, observer, signal });
   for (const message of warnings(notCarried)) {
     observer.emit({ type: 'warning', code: 'NOT_CARRIED_OVER', message });
   }

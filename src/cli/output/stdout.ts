@@ -58,7 +58,7 @@ export function createStdout(fd = 1): Stdout {
       }
     } catch (error) {
       if (errnoOf(error) !== 'EAGAIN') throw outputError(error);
-      stream = fd === 2 ? process.stderr : process.stdout;
+      stream = process.stdout;
     }
     if (stream && done < bytes.length) await writeToStream(stream, bytes.subarray(done));
   }

@@ -15,8 +15,6 @@ export function isSkippableMagic(magic: number): boolean {
 }
 
 export interface FrameHeader {
-  /** Bytes of memory that decoding needs behind the current position, ≤ MAX_WINDOW. */
-  windowSize: number;
   /** Uncompressed bytes of the frame; undefined when the header does not say. */
   contentSize: number | undefined;
   /** The frame ends with 4 bytes of its content's XXH64. */
@@ -63,7 +61,6 @@ export function parseFrameHeader(bytes: Uint8Array): FrameHeader {
     throw new ClipError('CORRUPT_LAYER', 'zstd frame announces more than 2^53 bytes');
   }
   return {
-    windowSize,
     contentSize,
     hasChecksum: (descriptor & 0x04) !== 0,
     maxBlock: Math.min(windowSize, MAX_BLOCK),
