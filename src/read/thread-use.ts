@@ -36,7 +36,8 @@ export function createThreadUse(decoders: () => Promise<Decoders>, buffers: Buff
   return {
     enter(bytes) {
       wanted += bytes;
-      if (!opening) void openIfWorth();
+      // What keeps the decoders from being loaded is told to who inflates.
+      if (!opening) openIfWorth().catch(() => {});
       return () => {
         wanted -= bytes;
       };

@@ -7,10 +7,19 @@ import { createBuffers } from '../../src/buffers.js';
 import { isClipError } from '../../src/errors.js';
 import { createSpanThreads, type SpanThreads } from '../../src/inflate/span-threads.js';
 import type { Decoders } from '../../src/read/decoders.js';
+import { createThreadUse } from '../../src/read/thread-use.js';
 import { fakeImage, noise } from '../support/fake-image.js';
 import { reading, temporaryFolder } from '../support/reading.js';
 import { realDecoders, scannedImage } from '../support/scanned-image.js';
 import { sample } from '../support/zstd.js';
+
+test('decoders that cannot be loaded are no unhandled rejection: who inflates meets the error', async () => {
+  const threads = createThreadUse(() => Promise.reject(new Error('gone')), createBuffers());
+  threads.enter(1 << 30)();
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(threads.ready(), undefined);
+  await threads.close();
+});
 
 const SPACING = 128 * 1024;
 const files = {
