@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { createClaims } from '../cache/claims.js';
 import { readWhole } from '../cache/read-whole.js';
 import { FORMAT_MAJOR, FORMAT_MINOR } from '../format/limits.js';
+import { isDigest } from '../reference/digest.js';
 import type { SectionStore } from './layer-sections.js';
 import { writeFileWhole } from './write-file.js';
 
@@ -73,7 +74,7 @@ export function openIndexStore(cacheDir: string): IndexStore {
     },
     async recall(name, platform) {
       const digest = readWhole(namePath(name, platform), MAX_NAME)?.toString('latin1').trim() ?? '';
-      return /^sha(256|512):[0-9a-f]{64,128}$/.test(digest) ? digest : undefined;
+      return isDigest(digest) ? digest : undefined;
     },
   };
 }

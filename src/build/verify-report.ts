@@ -1,5 +1,5 @@
 import type { ByteString } from '../bytes.js';
-import { ClipError, type ErrorCode, EXIT } from '../errors.js';
+import { ClipError, CODES, type ErrorCode, EXIT } from '../errors.js';
 import { escapeName } from '../escape.js';
 
 /** Something that does not hold, or that could not be looked at. */
@@ -45,7 +45,7 @@ export function createFindings(
 
 /** The error to end with: the first problem of integrity decides the status, else the first of all. */
 export function failureOf(problems: readonly Problem[]): ClipError | undefined {
-  const integrity = problems.find(({ code }) => new ClipError(code, '').exitStatus === EXIT.integrity);
+  const integrity = problems.find(({ code }) => CODES[code] === EXIT.integrity);
   const first = integrity ?? problems[0];
   if (!first) return undefined;
   const count = problems.length === 1 ? '1 problem' : `${problems.length} problems`;

@@ -122,18 +122,16 @@ export function* listEntries(spans: string): Generator<DiskEntry> {
   }
 }
 
-/** Removes what killed writers left behind; returns how many files. */
-export function removeStaleTemporaries(spans: string, olderThanMs = STALE_TEMPORARY_MS): number {
+/** Removes what killed writers left behind. */
+export function removeStaleTemporaries(spans: string, olderThanMs = STALE_TEMPORARY_MS): void {
   const limit = Date.now() - olderThanMs;
-  let removed = 0;
   for (const folder of [join(spans, 'tmp'), join(spans, 'claims')]) {
     for (const name of namesIn(folder)) {
       const path = join(folder, name);
       const stat = lstatSync(path, { throwIfNoEntry: false });
-      if (stat && stat.mtimeMs <= limit && remove(path)) removed++;
+      if (stat && stat.mtimeMs <= limit) remove(path);
     }
   }
-  return removed;
 }
 
 /** Takes away all of the tier but its entries, and those of its folders that are empty then. */

@@ -31,8 +31,8 @@ export interface Flight {
 export interface FlightTable {
   get(key: string, length: number): Flight | undefined;
   start(key: string, length: number, load: Load): Flight;
-  /** Ends a flight with its value; false when there is none. */
-  land(key: string, value: Uint8Array): boolean;
+  /** Ends a flight with its value, if there is one. */
+  land(key: string, value: Uint8Array): void;
   fail(flight: Flight, error: unknown): void;
   /** A reader no longer waits. */
   leave(flight: Flight): void;
@@ -78,11 +78,10 @@ export function createFlightTable(): FlightTable {
     },
     land(key, value) {
       const flight = flights.get(key);
-      if (flight === undefined || flight.length !== value.byteLength) return false;
+      if (flight === undefined || flight.length !== value.byteLength) return;
       flight.value = value;
       end(flight);
       flight.resolve(value);
-      return true;
     },
     fail(flight, error) {
       end(flight);

@@ -31,7 +31,7 @@ const FIRST_LOOK = 2;
 const pauseAfter = (pause: number, waited: number) => Math.min(pause * 1.5, Math.max(40, waited / 20), 1000);
 
 /** How long others wait at most, milliseconds: an origin at 1 MiB/s, after it has had time to answer. */
-export function patience(bytes: number): number {
+function patience(bytes: number): number {
   return 10_000 + (bytes / (1 << 20)) * 1000;
 }
 
