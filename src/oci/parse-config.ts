@@ -2,7 +2,8 @@
 
 import { isDigest } from '../reference/digest.js';
 import type { Platform } from './descriptor.js';
-import { asArray, asObject, asText, corrupt, optionalText, own, parseJsonObject } from './json.js';
+import { asArray, asObject, asText, corrupt, own, parseJsonObject } from './json.js';
+import { parsePlatformObject } from './parse-descriptor.js';
 
 const MAX_DIFF_IDS = 1024;
 
@@ -18,16 +19,7 @@ export function parseConfig(bytes: Uint8Array): ImageConfig {
   const document = parseJsonObject(bytes, 'the image config');
   const rootfs = asObject(own(document, 'rootfs'), 'the image config .rootfs');
   const diffIds = asArray(own(rootfs, 'diff_ids') ?? [], 'the image config .rootfs.diff_ids', MAX_DIFF_IDS);
-  const os = optionalText(document, 'os', 'the image config');
-  const architecture = optionalText(document, 'architecture', 'the image config');
-  let platform: Platform | undefined;
-  if (os !== undefined && architecture !== undefined) {
-    platform = { os, architecture };
-    const variant = optionalText(document, 'variant', 'the image config');
-    if (variant !== undefined) platform.variant = variant;
-    const version = optionalText(document, 'os.version', 'the image config');
-    if (version !== undefined) platform['os.version'] = version;
-  }
+  const platform = parsePlatformObject(document, 'the image config');
   return { platform, diffIds: diffIds.map((value, i) => parseDiffId(value, i)) };
 }
 

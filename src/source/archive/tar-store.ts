@@ -6,6 +6,7 @@ import { escapeText } from '../../escape.js';
 import { abortError } from '../../http/errors.js';
 import { detectEncoding, MAGIC_LENGTH } from '../../inflate/detect.js';
 import { corrupt } from '../../oci/json.js';
+import { BLOCK } from '../../tar/header.js';
 import { createTarWalker } from '../../tar/walk.js';
 import { type Entry, extentsOf } from '../../tree/entry.js';
 import type { ExtentList } from '../../tree/extents.js';
@@ -14,7 +15,6 @@ import { openFile } from '../layout.js';
 import type { ReadOptions } from '../source.js';
 import { noArchive } from './no-archive.js';
 
-const BLOCK = 512;
 const READ = 64 << 10;
 const ZEROS = new Uint8Array(1 << 20);
 /** An archive of images has a few files per layer. */
