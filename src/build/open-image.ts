@@ -75,9 +75,12 @@ async function openNamedImage(target: string, options: OpenOptions): Promise<Ope
     const ready = await opened({ index, indexPath, origin, source, discard }, options);
     return { ...ready, close: () => ready.close().finally(() => named.close()) };
   } catch (error) {
-    await opening?.close();
-    await named.close();
-    await discard?.();
+    const steps = takeAll(
+      () => opening?.close(),
+      () => named.close(),
+      () => discard?.(),
+    );
+    await steps.catch(() => {});
     throw error;
   }
 }
@@ -99,7 +102,10 @@ async function openStoredIndex(
     return { ...found, index: await openIndexFile(found.path) };
   } catch (error) {
     const isKept = found.origin === 'store' || found.origin === 'mixed';
-    if (!isKept || options.index !== 'auto' || !isClipError(error, 'CORRUPT_INDEX')) throw error;
+    if (!isKept || options.index !== 'auto' || !isClipError(error, 'CORRUPT_INDEX')) {
+      await found.discard?.();
+      throw error;
+    }
     options.observer.emit({
       type: 'warning',
       code: 'CORRUPT_INDEX',
@@ -135,10 +141,12 @@ async function opened(
     reader,
     source: source.open,
     async close() {
-      await reader.close({ abort: options.signal?.aborted ?? false });
-      await source.close();
-      await index.close();
-      await discard?.();
+      await takeAll(
+        () => reader.close({ abort: options.signal?.aborted ?? false }),
+        () => source.close(),
+        () => index.close(),
+        () => discard?.(),
+      );
     },
   };
 }
@@ -155,4 +163,17 @@ function besideIndex(image: ImageRef, folder: string): ImageRef {
   if (!('path' in image) || isAbsolute(image.path)) return image;
   const beside = join(folder, image.path);
   return existsSync(beside) ? { ...image, path: beside } : image;
+}
+
+/** Takes every step in turn, whatever becomes of the others; throws the first failure. */
+async function takeAll(...steps: readonly (() => Promise<void> | undefined)[]): Promise<void> {
+  let failure: { error: unknown } | undefined;
+  for (const step of steps) {
+    try {
+      await step();
+    } catch (error) {
+      failure ??= { error };
+    }
+  }
+  if (failure) throw failure.error;
 }

@@ -78,6 +78,21 @@ test('a media type that no index can carry is refused before any layer is scanne
   assert.equal(receipt.toJSON().scan.inflates, 0);
 });
 
+test('an image whose reader cannot be closed is closed all the same', async (t) => {
+  const image = await openImage(bundled, { cacheDir: await tempDir(t) });
+  const closed: string[] = [];
+  const closeIndex = image.index.close;
+  image.reader.close = async () => {
+    throw new Error('no more');
+  };
+  image.index.close = async () => {
+    closed.push('index');
+    await closeIndex();
+  };
+  await assert.rejects(image.close(), /no more/);
+  assert.deepEqual(closed, ['index']);
+});
+
 test('an image that cannot be opened leaves no file open', async (t) => {
   if (process.platform !== 'linux') return t.skip('looks into /proc');
   const options = { cacheDir: await tempDir(t) };
