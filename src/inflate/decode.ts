@@ -7,6 +7,8 @@ export interface LayerDecoder {
   push(chunk: Uint8Array): void | Promise<void>;
   /** Checks that the stream is whole. */
   end(): void | Promise<void>;
+  /** Frees what it holds; for a stream that is left before its end, harmless otherwise. */
+  close(): void;
 }
 
 export interface DecoderSink {
@@ -21,7 +23,7 @@ export function createLayerDecoder(encoding: Encoding, sink: DecoderSink): Layer
     case 'zstd':
       return createLazyZstdDecoder(sink);
     case 'plain':
-      return { push: (chunk) => sink.data(chunk), end() {} };
+      return { push: (chunk) => sink.data(chunk), end() {}, close() {} };
   }
 }
 
@@ -35,6 +37,9 @@ function createLazyZstdDecoder(sink: DecoderSink): LayerDecoder {
     },
     async end() {
       await decoder?.end();
+    },
+    close() {
+      decoder?.close();
     },
   };
 }

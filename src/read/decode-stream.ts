@@ -27,17 +27,15 @@ export async function decodeStream(options: DecodeStreamOptions): Promise<void> 
   let next = 0;
   let filled = 0;
   let value: Uint8Array | undefined;
-  let excess = 0;
 
+  /** What it throws ends the push that it came from, however much that would still bring. */
   function data(bytes: Uint8Array): void {
     clock.pause();
+    signal.throwIfAborted();
     let used = 0;
     while (used < bytes.byteLength) {
       const span = spans[next];
-      if (!span) {
-        excess += bytes.byteLength - used;
-        break;
-      }
+      if (!span) throw wrongLength('more');
       value ??= new Uint8Array(Buffer.allocUnsafeSlow(span.length).buffer);
       const take = Math.min(span.length - filled, bytes.byteLength - used);
       value.set(bytes.subarray(used, used + take), filled);
@@ -49,28 +47,35 @@ export async function decodeStream(options: DecodeStreamOptions): Promise<void> 
         const whole = value;
         value = undefined;
         options.onSpan(span, whole, clock.take());
+        if (options.stopEarly && next === spans.length) throw ENOUGH;
       }
     }
     clock.resume();
   }
 
   const decoder = options.decoders.createLayerDecoder(options.encoding, { data });
-  for await (const chunk of options.chunks) {
+  try {
+    for await (const chunk of options.chunks) {
+      signal.throwIfAborted();
+      clock.resume();
+      const pushing = decoder.push(chunk);
+      if (pushing) await pushing;
+      clock.pause();
+    }
     signal.throwIfAborted();
-    clock.resume();
-    const pushing = decoder.push(chunk);
-    if (pushing) await pushing;
-    clock.pause();
-    if (excess > 0) break;
-    if (options.stopEarly && next === spans.length) return;
-  }
-  signal.throwIfAborted();
-  if (excess === 0) {
     const ending = decoder.end();
     if (ending) await ending;
+  } catch (error) {
+    if (error !== ENOUGH) throw error;
+  } finally {
+    decoder.close();
   }
-  if (excess > 0 || next < spans.length) {
-    const what = excess > 0 ? 'more' : 'less';
-    throw new ClipError('CORRUPT_LAYER', `the layer inflates to ${what} than the index says`);
-  }
+  if (next < spans.length) throw wrongLength('less');
+}
+
+/** The last span that is wanted is whole. */
+const ENOUGH = new Error('enough');
+
+function wrongLength(what: 'more' | 'less'): ClipError {
+  return new ClipError('CORRUPT_LAYER', `the layer inflates to ${what} than the index says`);
 }

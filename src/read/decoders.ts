@@ -1,5 +1,6 @@
 import type { Buffers } from '../buffers.js';
 import type { Encoding, Span, SpanContext } from '../format/model.js';
+import type { DecoderSink, LayerDecoder } from '../inflate/decode.js';
 import type { SpanThreads } from '../inflate/span-threads.js';
 
 /** What the read path needs from the inflate room; tests put other decoders in its place. */
@@ -12,7 +13,7 @@ export interface Decoders {
     compressed: Uint8Array,
   ): Uint8Array | Promise<Uint8Array>;
   /** Decodes a stream from its first byte. `data` gets views that are valid only during the call. */
-  createLayerDecoder(encoding: Encoding, sink: { data(bytes: Uint8Array): void }): LayerDecoder;
+  createLayerDecoder(encoding: Encoding, sink: DecoderSink): LayerDecoder;
   /** Threads for gzip spans; undefined where they cannot help. */
   threads?: ThreadOptions | undefined;
 }
@@ -24,8 +25,3 @@ export interface ThreadOptions {
 }
 
 export type OpenThreads = SpanThreads;
-
-export interface LayerDecoder {
-  push(chunk: Uint8Array): void | Promise<void>;
-  end(): void | Promise<void>;
-}

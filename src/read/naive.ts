@@ -134,6 +134,7 @@ async function* inflateUpTo(options: {
   let next = 0;
   let wanted: Uint8Array[] = [];
   const { createLayerDecoder } = await context.decoders();
+  const file = await open(path, 'r');
   const decoder = createLayerDecoder(info.encoding, {
     data(bytes) {
       const end = position + bytes.byteLength;
@@ -148,7 +149,6 @@ async function* inflateUpTo(options: {
       position = end;
     },
   });
-  const file = await open(path, 'r');
   const tell = info.encoding !== 'plain';
   if (tell) context.observer.emit({ type: 'inflate-start', ...about });
   try {
@@ -168,6 +168,7 @@ async function* inflateUpTo(options: {
       throw new ClipError('CORRUPT_LAYER', `layer ${info.digest} ends before the file does`);
     }
   } finally {
+    decoder.close();
     await file.close();
     if (tell) context.observer.emit({ type: 'inflate', ...about, bytes: position, seconds: clock.take() });
   }

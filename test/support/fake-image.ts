@@ -258,7 +258,7 @@ export const zlibDecoders: Decoders = {
     return new Uint8Array(bytes);
   },
   createLayerDecoder(encoding, sink) {
-    if (encoding === 'plain') return { push: (chunk) => sink.data(chunk), end() {} };
+    if (encoding === 'plain') return { push: (chunk) => sink.data(chunk), end() {}, close() {} };
     const gunzip = createGunzip();
     let failure: unknown;
     gunzip.on('data', (bytes: Buffer) => {
@@ -284,6 +284,7 @@ export const zlibDecoders: Decoders = {
           gunzip.once('end', done);
           gunzip.end();
         }),
+      close: () => gunzip.destroy(),
     };
   },
 };

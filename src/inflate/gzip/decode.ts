@@ -7,6 +7,8 @@ export interface GzipDecoder {
   push(chunk: Uint8Array): void;
   /** Checks that the stream is whole. Throws ClipError CORRUPT_LAYER. */
   end(): void;
+  /** Gives the core back; for a stream that is left before its end, harmless otherwise. */
+  close(): void;
 }
 
 export interface GzipDecoderOptions {
@@ -40,5 +42,6 @@ export function createGzipDecoder(
       guarded(() => reader.end());
       close();
     },
+    close,
   };
 }

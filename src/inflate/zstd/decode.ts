@@ -20,5 +20,6 @@ export function createZstdDecoder(sink: { data(bytes: Uint8Array): void }, optio
         frames.close();
       }
     },
+    close: () => frames.close(),
   };
 }

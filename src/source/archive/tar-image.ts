@@ -83,17 +83,21 @@ async function openImage(
   let encoding: Encoding = 'plain';
   let decoder: ReturnType<typeof createLayerDecoder> | undefined;
   let first = true;
-  for await (const chunk of readFileRange(store, '', { start: 0, end: size }, read)) {
-    if (first) {
-      encoding = compressionOf(chunk.subarray(0, FOREIGN_LENGTH), options.what) ?? 'plain';
-      if (encoding !== 'plain')
-        decoder = createLayerDecoder(encoding, { data: (bytes) => void tar.update(bytes) });
-      first = false;
+  try {
+    for await (const chunk of readFileRange(store, '', { start: 0, end: size }, read)) {
+      if (first) {
+        encoding = compressionOf(chunk.subarray(0, FOREIGN_LENGTH), options.what) ?? 'plain';
+        if (encoding !== 'plain')
+          decoder = createLayerDecoder(encoding, { data: (bytes) => void tar.update(bytes) });
+        first = false;
+      }
+      blob.update(chunk);
+      await decoder?.push(chunk);
     }
-    blob.update(chunk);
-    await decoder?.push(chunk);
+    await decoder?.end();
+  } finally {
+    decoder?.close();
   }
-  await decoder?.end();
   const digest = `sha256:${blob.digest('hex')}`;
   const diffId = decoder === undefined ? digest : `sha256:${tar.digest('hex')}`;
   const suffix = encoding === 'plain' ? '' : `+${encoding}`;

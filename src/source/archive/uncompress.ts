@@ -58,14 +58,18 @@ async function* gunzip(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8A
   const decoded: Uint8Array[] = [];
   // The decoder's view is valid only while it is called.
   const decoder = createLayerDecoder('gzip', { data: (bytes) => void decoded.push(Uint8Array.from(bytes)) });
-  for await (const chunk of chunks) {
-    for (let at = 0; at < chunk.length; at += PIECE) {
-      await decoder.push(chunk.subarray(at, at + PIECE));
-      yield* decoded.splice(0);
+  try {
+    for await (const chunk of chunks) {
+      for (let at = 0; at < chunk.length; at += PIECE) {
+        await decoder.push(chunk.subarray(at, at + PIECE));
+        yield* decoded.splice(0);
+      }
     }
+    await decoder.end();
+    yield* decoded.splice(0);
+  } finally {
+    decoder.close();
   }
-  await decoder.end();
-  yield* decoded.splice(0);
 }
 
 /** Four bytes of zstd stand for 128 KiB, too many for pieces of the input to bound it: what comes out is taken as it is made. */
