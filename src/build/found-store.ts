@@ -58,8 +58,10 @@ export function openFoundStore(cacheDir: string): FoundStore {
     async get(repository, digest) {
       const text = readWhole(recordPath(repository, digest), MAX_RECORD)?.toString('utf8') ?? '';
       const record = parseRecord(text);
-      if (record && 'none' in record) return Date.now() - record.none < NONE_FOR ? 'none' : undefined;
-      return record;
+      if (!record || !('none' in record)) return record;
+      const age = Date.now() - record.none;
+      // A time to come is none of ours, or of a clock that was wrong.
+      return age >= 0 && age < NONE_FOR ? 'none' : undefined;
     },
     async put(repository, digest, found) {
       const record = found === 'none' ? { none: Date.now() } : found;

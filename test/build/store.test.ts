@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readdirSync, rmSync, truncateSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { openFoundStore } from '../../src/build/found-store.js';
@@ -42,6 +42,19 @@ async function fill(t: TestContext) {
   assert.deepEqual(await read(), [digest, 7, 'found', 4, undefined]);
   return { files, read };
 }
+
+test('that there was no index is believed for five minutes, and not before it was said', async (t) => {
+  const cacheDir = temporaryFolder(t);
+  const found = openFoundStore(cacheDir);
+  await found.put('repository', digest, 'none');
+  assert.equal(await found.get('repository', digest), 'none');
+  const [name] = readdirSync(join(cacheDir, 'index/found'));
+  for (const minutes of [-6, 6]) {
+    const none = Date.now() + minutes * 60_000;
+    writeFileSync(join(cacheDir, 'index/found', name!), JSON.stringify({ none }));
+    assert.equal(await found.get('repository', digest), undefined);
+  }
+});
 
 test('pipes in the place of what is kept beside indexes are nothing, and are not waited for', async (t) => {
   const { files, read } = await fill(t);
