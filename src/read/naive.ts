@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { ClipError } from '../errors.js';
 import type { LayerInfo } from '../format/model.js';
 import { abortable } from '../http/abortable.js';
+import { splitDigest } from '../reference/digest.js';
 import type { Node } from '../tree/node.js';
 import { wholeBlob } from './blob.js';
 import { layerInfo, type ReadContext } from './context.js';
@@ -99,18 +100,19 @@ async function fetchBlob(
   path: string,
   signal: AbortSignal,
 ): Promise<string> {
-  const digest = createHash('sha256');
+  const { algorithm } = splitDigest(info.digest);
+  const hash = createHash(algorithm);
   // Made anew: what a transfer that failed has left is written over.
   const file = await open(path, 'w', 0o600);
   try {
     for await (const chunk of wholeBlob(context, info, signal)) {
-      digest.update(chunk);
+      hash.update(chunk);
       await file.writeFile(chunk);
     }
   } finally {
     await file.close();
   }
-  const got = `sha256:${digest.digest('hex')}`;
+  const got = `${algorithm}:${hash.digest('hex')}`;
   if (got !== info.digest) {
     throw new ClipError('DIGEST_MISMATCH', `layer ${info.digest} has digest ${got}`, {
       hint: 'the registry or the layout serves a damaged blob',

@@ -3,6 +3,7 @@ import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { isClipError } from '../../src/errors.js';
+import { digestOf } from '../../src/reference/digest.js';
 import { fakeImage, noise } from '../support/fake-image.js';
 import { reading, temporaryFolder } from '../support/reading.js';
 
@@ -66,6 +67,23 @@ test('naive: a transfer that broke is begun anew by the next read', async (t) =>
   image.source.failAfter = undefined;
   assert.ok((await reader.readAll(await image.node('f0'))).equals(files.f0!));
 });
+
+for (const strategy of ['span', 'layer', 'naive'] as const) {
+  test(`${strategy}: a layer that is named by its SHA-512`, async (t) => {
+    const image = fakeImage([{ files }]);
+    const [layer] = image.index.layers;
+    const { digest: sha256 } = layer!;
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of image.source.blob(layer!)) chunks.push(Uint8Array.from(chunk));
+    layer!.digest = digestOf(Buffer.concat(chunks), 'sha512');
+    const { blob, range } = image.source;
+    image.source.blob = (wanted, ...rest) => blob({ ...wanted, digest: sha256 }, ...rest);
+    image.source.range = (wanted, ...rest) => range({ ...wanted, digest: sha256 }, ...rest);
+    const { reader } = reading(image, { strategy, cacheDir: temporaryFolder(t) });
+    t.after(() => reader.close());
+    assert.ok((await reader.readAll(await image.node('f0'))).equals(files.f0!));
+  });
+}
 
 test('layer: a new process finds the layer on disk', async (t) => {
   const cacheDir = temporaryFolder(t);
