@@ -157,7 +157,11 @@ export function createFileWriter({ placer, metadata, onFile }: FileWriterOptions
       // Nobody else is to get the number of a file that is still being written to.
       if (underway > 0) await until(0);
       for (const { file, placing } of open) {
-        fs.closeSync(file);
+        try {
+          fs.closeSync(file);
+        } catch {
+          // What it could not write is not wanted any more.
+        }
         placing.abandon();
       }
       open.clear();

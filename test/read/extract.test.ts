@@ -363,6 +363,22 @@ test('a file whose last bytes the disk refuses at its close is not put in place,
   assert.deepEqual(fs.readdirSync(out), []);
 });
 
+test('a close that fails while a broken extraction is taken down leaves nothing and hides no error', async (t) => {
+  const out = temporary();
+  const { closeSync } = fs;
+  t.after(() => {
+    fs.closeSync = closeSync;
+  });
+  fs.closeSync = (fd) => {
+    const isFile = fs.fstatSync(fd).isFile();
+    closeSync(fd);
+    if (isFile) throw Object.assign(new Error('input/output error'), { code: 'EIO' });
+  };
+  await rejects(run([file('f', 'short', { size: 100 })], out), 'CORRUPT_LAYER');
+  fs.closeSync = closeSync;
+  assert.deepEqual(fs.readdirSync(out), []);
+});
+
 test('a file whose data ends early is an error and is not put in place', async () => {
   const out = temporary();
   await rejects(run([file('f', 'short', { size: 100 })], out), 'CORRUPT_LAYER');
