@@ -22,7 +22,7 @@ export class FileTree {
   readonly layers: Layers;
   /** The layer that is being applied. */
   layer = 0;
-  /** Grows whenever a directory or symlink goes away, so that a path resolved before may lead elsewhere now. */
+  /** Grows whenever a directory or symlink goes away, or a symlink comes, so that a path resolved before may lead elsewhere now. */
   routes = 0;
   private kinds = new Uint8Array(1024);
   private refLayers = filled(1024);
@@ -99,6 +99,8 @@ export class FileTree {
     } else {
       this.release(slot, is.kind);
     }
+    // What was missing on a way that turns back with `..` may now lead elsewhere.
+    if (is.kind === KIND.symlink) this.routes++;
     this.kinds[slot] = is.kind;
     this.setRef(slot, is.entry);
     this.touch(slot);

@@ -53,3 +53,14 @@ test('mergeLayers equals a naive unpacker on random layers', () => {
     { numRuns: Number(process.env.MERGE_RUNS ?? 4000) },
   );
 });
+
+test('a link that appears where a way turned back leads the next entry of the same parent', () => {
+  const image = [
+    layerOf([
+      { path: 'a', type: 'symlink', link: 'c/..' },
+      { path: 'a/c', type: 'symlink', link: 'a' },
+      { path: 'a/a', type: 'file' },
+    ]),
+  ];
+  assert.deepEqual(merged(image), naiveMerge(image));
+});
