@@ -16,10 +16,12 @@ export interface Link {
   trustMore(failed: Dispatcher): boolean;
 }
 
-/** Connections per origin: enough for parallel spans, few enough not to be taken for an attack. */
 const CONNECTIONS = 8;
 const MAX_HEADERS = 64 << 10;
-const COMMON = { connections: CONNECTIONS, maxHeaderSize: MAX_HEADERS };
+
+function common({ connections = CONNECTIONS }: ConnectionOptions) {
+  return { connections, maxHeaderSize: MAX_HEADERS };
+}
 
 /** Throws USAGE for a wrong proxy variable, IO for certificates that cannot be read. */
 export async function createLink(url: URL, options: ConnectionOptions): Promise<Link> {
@@ -33,7 +35,7 @@ export async function createLink(url: URL, options: ConnectionOptions): Promise<
     const { connectTimeout: timeout } = options;
     const secure = { timeout, ...(tls && mutable(tls)) };
     return typeof via === 'function'
-      ? new via(url.origin, { ...COMMON, connect: secure })
+      ? new via(url.origin, { ...common(options), connect: secure })
       : throughProxy(via, { secure, proxyTls, options });
   }
 
@@ -105,7 +107,7 @@ function throughProxy(proxy: ProxyAddress, { secure, proxyTls, options }: ProxyL
     return withoutWarning(() => new Socks5ProxyAgent(url, settings));
   }
   return new ProxyAgent({
-    ...COMMON,
+    ...common(options),
     uri: url.href,
     // Plain HTTP is asked of the proxy itself; only TLS has to be tunnelled.
     proxyTunnel: false,

@@ -6,6 +6,8 @@ export interface ConnectionOptions {
   connectTimeout: number;
   headersTimeout: number;
   idleTimeout: number;
+  /** Connections to one server at most; default 8: enough for parallel spans, few enough not to be taken for an attack. */
+  connections?: number;
   /** Attempts in all for what is safe to repeat; at least 1. */
   tries: number;
   /** First delay between attempts, milliseconds; doubles each time, with jitter. Default 250. */

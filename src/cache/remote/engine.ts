@@ -1,3 +1,6 @@
+/** Lookups under way at once: more would wait for each other while their deadlines run. An engine makes none of them wait. */
+export const READS_AT_ONCE = 16;
+
 /**
  * What a kind of remote cache has to be able to do. Failures are thrown; deadlines, retries, counting and everything else that
  * keeps a read safe from them is remote-tier.ts's business.

@@ -1,6 +1,7 @@
 import { createHttpClient, type HttpClient } from '../../http/client.js';
 import type { ConnectionOptions } from '../../http/options.js';
 import type { HttpResponse } from '../../http/transport.js';
+import { READS_AT_ONCE } from './engine.js';
 
 /** What one object's requests are made with. */
 export interface ObjectRequest {
@@ -24,7 +25,7 @@ export function createObjectRequests(connection: ConnectionOptions): ObjectReque
   let reading: HttpClient | undefined;
   let writing: HttpClient | undefined;
   const reader = () => {
-    reading ??= createHttpClient(options);
+    reading ??= createHttpClient({ ...options, connections: READS_AT_ONCE });
     return reading;
   };
   const writer = () => {

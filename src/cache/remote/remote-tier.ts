@@ -4,7 +4,7 @@ import type { Observer } from '../../observer.js';
 import { type CacheTier, isKey } from '../tier.js';
 import { type Breaker, createBreaker } from './breaker.js';
 import { DeadlinePassed, withDeadline } from './deadline.js';
-import type { RemoteEngine } from './engine.js';
+import { READS_AT_ONCE, type RemoteEngine } from './engine.js';
 import { createGate } from './gate.js';
 import { createWriteQueue } from './write-queue.js';
 
@@ -24,8 +24,6 @@ export interface RemoteTierOptions {
   flushTimeout?: number;
 }
 
-/** More at once would only wait for each other, and their deadlines would pass on a healthy server. */
-const READS_AT_ONCE = 16;
 const WRITES_AT_ONCE = 4;
 const QUEUE_BYTES = 64 << 20;
 const FLUSH_TIMEOUT = 5000;
