@@ -189,7 +189,7 @@ async function scanLayers(
 
 /** A section that somebody has, if it is whole to its last block and says the same of the layer as this image does. */
 async function reusable(
-  from: Promise<Uint8Array | undefined> | undefined,
+  from: Promise<Uint8Array | undefined>,
   layer: ImageLayer & { spacing: number },
 ): Promise<Uint8Array | undefined> {
   const section = await from;

@@ -5,7 +5,6 @@
  * tar-stream's pack is not used: it turns mode 0 into 0644, uid 262,144 and up into another one, a time after 2038 into an invalid
  * field, binary attributes and names into UTF-8, and takes 11 µs a member where this takes 1 (docs/cli.md, "export").
  */
-
 import type { ByteString } from '../bytes.js';
 import type { Entry, EntryType } from '../tree/entry.js';
 import { BLOCK } from './header.js';

@@ -188,6 +188,8 @@ export function createRemoteTier(options: RemoteTierOptions): CacheTier & { read
     }
   }
 
+  const takes = () => !reads.open && !writes.open;
+
   function dropped(why: string): void {
     observer.emit({ type: 'remote', op: 'put', outcome: 'dropped', bytes: 0, seconds: 0, error: why });
   }
@@ -215,10 +217,10 @@ export function createRemoteTier(options: RemoteTierOptions): CacheTier & { read
       // What waits may be dropped, and what is stored may be evicted: nobody can promise that it will be there.
       return false;
     },
-    takes: () => !reads.open && !writes.open,
+    takes,
     ready() {
       // As at the end: a server that did not answer a read is not waited for once more to take a write.
-      return reads.open || writes.open || signal?.aborted ? undefined : queue.ready();
+      return takes() && !signal?.aborted ? queue.ready() : undefined;
     },
     async close() {
       if (closed) return;
