@@ -3,6 +3,7 @@ import { ByteWriter } from './byte-writer.js';
 import { check, corruptIndex, newerIndex, noIndex } from './corrupt.js';
 import { sha256 } from './digest.js';
 import { FORMAT_MAJOR, MAX_DIRECTORY, MAX_HINT, MAX_SECTIONS } from './limits.js';
+import { FILE_MAGIC } from './magic.js';
 import { SECTION_TYPE } from './section.js';
 
 /**
@@ -10,7 +11,6 @@ import { SECTION_TYPE } from './section.js';
  * in the directory's order, so their offsets need not be told.
  */
 
-export const FILE_MAGIC = Buffer.from('\x89CLIP\r\n\x1a', 'latin1');
 export const HEADER_BYTES = 64;
 const HINT_CHECK_BYTES = 12;
 const CRITICAL = 1;

@@ -3,8 +3,9 @@ import test from 'node:test';
 import fc from 'fast-check';
 import { isClipError } from '../../src/errors.js';
 import { bufferSource } from '../../src/format/buffer-source.js';
-import { FILE_MAGIC, HEADER_BYTES } from '../../src/format/file-head.js';
+import { HEADER_BYTES } from '../../src/format/file-head.js';
 import { openLayerSection } from '../../src/format/layer-section.js';
+import { FILE_MAGIC } from '../../src/format/magic.js';
 import { openIndex } from '../../src/format/open-index.js';
 import { allOf } from '../support/all-of.js';
 import {

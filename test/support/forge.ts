@@ -2,13 +2,8 @@ import { openBlock } from '../../src/format/block-decoder.js';
 import { encodeBlock } from '../../src/format/block-encoder.js';
 import { ByteWriter } from '../../src/format/byte-writer.js';
 import { sha256 } from '../../src/format/digest.js';
-import {
-  encodeFileHead,
-  FILE_MAGIC,
-  HEADER_BYTES,
-  readFileDirectory,
-  readHeader,
-} from '../../src/format/file-head.js';
+import { encodeFileHead, HEADER_BYTES, readFileDirectory, readHeader } from '../../src/format/file-head.js';
+import { FILE_MAGIC } from '../../src/format/magic.js';
 import type { Span } from '../../src/format/model.js';
 import {
   type EncodedStream,

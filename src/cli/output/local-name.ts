@@ -1,6 +1,6 @@
 import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import { ClipError, type ErrorCode, isClipError } from '../../errors.js';
-import { FILE_MAGIC } from '../../format/file-head.js';
+import { FILE_MAGIC } from '../../format/magic.js';
 
 /** How an image that is looked for in a registry, and is not meant to be there, fails. */
 const ASKED: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
