@@ -34,18 +34,17 @@ interface Opened {
 export interface DockerArchiveOptions {
   path: string;
   select: Selection;
-  /** Printable transport and reference, the path in them and what errors call the archive, where the path is not what the user named. */
+  /** Printable transport and reference, and the path in them, where the path is not what the user named. */
   name?: string;
   named?: string;
-  what?: string | undefined;
   hint?: string | undefined;
 }
 
 /** Opens an archive; its tar headers are walked now. Throws as `openTarStore`, or CORRUPT_IMAGE. */
 export async function openDockerArchive(options: DockerArchiveOptions): Promise<ImageSource> {
-  const { path, named = path, select, hint, what } = options;
+  const { path, named = path, select, hint } = options;
   const name = options.name ?? printImage({ transport: 'docker-archive', path, select });
-  const store = await openTarStore(path, { what });
+  const store = await openTarStore(path, { named });
   await checkKind(store, { transport: 'docker-archive', path: named, name });
   let opened: Promise<Opened> | undefined;
 

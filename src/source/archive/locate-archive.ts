@@ -6,6 +6,7 @@ import { ClipError } from '../../errors.js';
 import { type ContentFile, fileError, readFileRange } from '../content-store.js';
 import { openFile } from '../layout.js';
 import type { ReadOptions } from '../source.js';
+import { STDIN, whatIs } from './archive-errors.js';
 import {
   findSpooled,
   isSpooled,
@@ -17,8 +18,6 @@ import {
 } from './spool.js';
 import { compressionOf, uncompressed } from './uncompress.js';
 
-/** The file name that stands for standard input. */
-export const STDIN = '-';
 const HEAD = 6;
 
 export interface LocateOptions extends ReadOptions {
@@ -33,11 +32,6 @@ export interface LocatedArchive {
   path: string;
   /** The path differs from the one that was named, and is what an index has to name to find the archive again. */
   isCopy: boolean;
-}
-
-/** What errors call the archive of this path. */
-export function whatIs(path: string): string {
-  return path === STDIN ? 'standard input' : `the archive ${JSON.stringify(path)}`;
 }
 
 /** Throws NOT_FOUND, IO, CORRUPT_TAR, UNSUPPORTED, USAGE where there is no spool, or as spooling does. */

@@ -5,7 +5,7 @@ import type { ImageRef } from '../../reference/image-ref.js';
 import { printImage } from '../../reference/print-image.js';
 import type { OpenSourceOptions } from '../open.js';
 import type { ImageSource } from '../source.js';
-import { locateArchive, whatIs } from './locate-archive.js';
+import { locateArchive } from './locate-archive.js';
 
 type ArchiveRef = Extract<ImageRef, { transport: 'oci-archive' | 'docker-archive' | 'tar' }>;
 
@@ -16,21 +16,23 @@ export async function openArchive(image: ArchiveRef, options: OpenSourceOptions)
   const name = printImage(image);
   // Named by the path of the copy, an index can be read after the pipe is gone.
   const hint = isCopy ? printImage({ ...image, path: resolve(path) }) : undefined;
-  const what = whatIs(image.path);
   switch (image.transport) {
     case 'oci-archive': {
       const [{ checkKind, openTarStore }, { createLayoutSource }] = await Promise.all([
         import('./tar-store.js'),
         import('../layout-source.js'),
       ]);
-      const store = await openTarStore(path, { what, ...(options.signal && { signal: options.signal }) });
+      const store = await openTarStore(path, {
+        named: image.path,
+        ...(options.signal && { signal: options.signal }),
+      });
       await checkKind(store, { transport: image.transport, path: image.path, name });
       const connection = options.offline ? undefined : options.connection;
       return createLayoutSource(store, { name, select: image.select, hint, connection });
     }
     case 'docker-archive': {
       const { openDockerArchive } = await import('./docker-archive.js');
-      return await openDockerArchive({ path, named: image.path, select: image.select, name, hint, what });
+      return await openDockerArchive({ path, named: image.path, select: image.select, name, hint });
     }
     case 'tar': {
       const { openTarImage } = await import('./tar-image.js');

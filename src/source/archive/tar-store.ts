@@ -13,7 +13,7 @@ import type { ExtentList } from '../../tree/extents.js';
 import { type ContentFile, type ContentStore, fileError } from '../content-store.js';
 import { openFile } from '../layout.js';
 import type { ReadOptions } from '../source.js';
-import { noArchive } from './no-archive.js';
+import { noArchive, whatIs } from './archive-errors.js';
 
 const READ = 64 << 10;
 const ZEROS = new Uint8Array(1 << 20);
@@ -32,13 +32,13 @@ type StoredFile = { size: number; extents: ExtentList };
 type Member = StoredFile | { link: string };
 
 export interface TarStoreOptions extends ReadOptions {
-  /** What errors call the archive, where the path is not what the user named. */
-  what?: string | undefined;
+  /** The path in errors, where it is not what the user named. */
+  named?: string;
 }
 
 /** Opens a tar file. Throws NOT_FOUND, IO, CORRUPT_TAR, LIMIT, or UNSUPPORTED for a compressed one. */
 export async function openTarStore(path: string, options: TarStoreOptions = {}): Promise<ContentStore> {
-  const { what = `the archive ${JSON.stringify(path)}` } = options;
+  const what = whatIs(options.named ?? path);
   const file = await openFile(path).catch((error: unknown) => {
     throw fileError(error, what);
   });

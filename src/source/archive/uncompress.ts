@@ -1,7 +1,7 @@
 import { ClipError, isClipError } from '../../errors.js';
 import { createLayerDecoder } from '../../inflate/decode.js';
 import { detectEncoding, FOREIGN_LENGTH, foreignCompression } from '../../inflate/detect.js';
-import { noArchive } from './no-archive.js';
+import { noArchive } from './archive-errors.js';
 
 /** gzip is decoded in pieces of this size, so that a bomb unfolds to some 16 MiB at a time at most. */
 const PIECE = 16 << 10;
