@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readWhole } from '../cache/read-whole.js';
+import { sha256 } from '../format/digest.js';
 import { FORMAT, IDENTITY, type IndexFacts, indexFacts, SPACING } from '../oci/index-artifact.js';
 import { MAX_DOCUMENT } from '../oci/json.js';
 import { isDigest } from '../reference/digest.js';
@@ -86,10 +87,6 @@ export function openFoundStore(cacheDir: string): FoundStore {
 /** Bytes of an index that consists of these blobs. */
 export function sizeOf(blobs: FoundArtifact['blobs']): number {
   return blobs.reduce((sum, { size }) => sum + size, 0);
-}
-
-function sha256(bytes: Uint8Array): Buffer {
-  return createHash('sha256').update(bytes).digest();
 }
 
 /** A record that does not read as one is none. */

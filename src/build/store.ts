@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createClaims } from '../cache/claims.js';
+import { spansFolder } from '../cache/disk-files.js';
 import { readWhole } from '../cache/read-whole.js';
 import { FORMAT_MAJOR, FORMAT_MINOR } from '../format/limits.js';
 import { isDigest } from '../reference/digest.js';
@@ -66,7 +67,7 @@ export function openIndexStore(cacheDir: string): IndexStore {
     sections: {
       get: async (digest, spacing) => readWhole(sectionPath(digest, spacing), MAX_SECTION),
       put: (digest, spacing, section) => writeFileWhole(sectionPath(digest, spacing), [section]),
-      claims: createClaims(join(cacheDir, 'spans')),
+      claims: createClaims(spansFolder(cacheDir)),
     },
     async remember(name, platform, manifestDigest) {
       if ((await this.recall(name, platform)) === manifestDigest) return;

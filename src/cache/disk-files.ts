@@ -45,6 +45,11 @@ export interface DiskEntry {
   usedMs: number;
 }
 
+/** Where the disk tier of a cache folder lies. */
+export function spansFolder(cacheDir: string): string {
+  return join(cacheDir, 'spans');
+}
+
 export function entryPath(spans: string, key: string): string {
   return `${spans}/sha256/${key.slice(0, 2)}/${key.slice(2)}`;
 }

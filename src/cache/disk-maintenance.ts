@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
 import { constants, existsSync } from 'node:fs';
 import { open } from 'node:fs/promises';
-import { join } from 'node:path';
 import { errnoOf } from '../errno.js';
 import { type Observer, silentObserver } from '../observer.js';
 import {
@@ -10,6 +9,7 @@ import {
   listEntries,
   removeFolders,
   removeStaleTemporaries,
+  spansFolder,
 } from './disk-files.js';
 import { type PruneResult, prune } from './disk-usage.js';
 
@@ -40,7 +40,7 @@ export interface VerifyResult {
 }
 
 export function diskInfo(cacheDir: string): DiskInfo {
-  return folderInfo(join(cacheDir, 'spans'));
+  return folderInfo(spansFolder(cacheDir));
 }
 
 /** The same of another folder that is laid out as the tier's is. */
@@ -66,7 +66,7 @@ export function folderInfo(directory: string): DiskInfo {
  * evicting at this moment.
  */
 export function pruneDisk(cacheDir: string, maxBytes: number): PruneResult | undefined {
-  return prune(join(cacheDir, 'spans'), { maxBytes });
+  return prune(spansFolder(cacheDir), { maxBytes });
 }
 
 /**
@@ -79,7 +79,7 @@ export function clearDisk(cacheDir: string): {
   left: { entries: number; bytes: number };
   isGone: boolean;
 } {
-  const directory = join(cacheDir, 'spans');
+  const directory = spansFolder(cacheDir);
   const removed = { entries: 0, bytes: 0 };
   const left = { entries: 0, bytes: 0 };
   for (const { path, size } of listEntries(directory)) {
@@ -94,7 +94,7 @@ export function clearDisk(cacheDir: string): {
 /** Reads every entry and removes those that do not have their digest. Tells `progress` in bytes. */
 export async function verifyDisk(cacheDir: string, options: VerifyOptions = {}): Promise<VerifyResult> {
   const { observer = silentObserver, signal } = options;
-  const directory = join(cacheDir, 'spans');
+  const directory = spansFolder(cacheDir);
   const entries = [...listEntries(directory)];
   const total = entries.reduce((sum, entry) => sum + entry.size, 0);
   const result: VerifyResult = { entries: 0, bytes: 0, corrupt: [], left: 0 };

@@ -1,11 +1,10 @@
 import { closeSync, futimesSync, openSync, readSync, statSync } from 'node:fs';
-import { join } from 'node:path';
 import { textToByteString } from '../bytes.js';
 import { errnoOf, isDiskFull } from '../errno.js';
 import { escapeName } from '../escape.js';
 import type { Observer } from '../observer.js';
 import { createClaims } from './claims.js';
-import { entryPath, isRemoved, removeStaleTemporaries, writeWhole } from './disk-files.js';
+import { entryPath, isRemoved, removeStaleTemporaries, spansFolder, writeWhole } from './disk-files.js';
 import { createDiskUsage, LOW_WATER } from './disk-usage.js';
 import { type CacheTier, isKey } from './tier.js';
 
@@ -35,7 +34,7 @@ const PASSING = new Set(['EMFILE', 'ENFILE', 'EINTR', 'EAGAIN', 'EBUSY', 'ENOENT
  */
 export function createDiskTier(options: DiskTierOptions): CacheTier & { readonly name: 'disk' } {
   const { quota, observer } = options;
-  const spans = join(options.cacheDir, 'spans');
+  const spans = spansFolder(options.cacheDir);
   const usage = createDiskUsage(spans, quota, observer);
   const claims = createClaims(spans);
   let reading = true;
