@@ -55,16 +55,21 @@ export async function measureIndex({ reference, blobs }, rounds) {
   };
 }
 
+/** Where a registry has a blob of the image that `reference`, which begins with its host, names. */
+function blobUrl(host, reference, digest) {
+  const [repository] = reference.slice(host.length + 1).split(/[:@]/);
+  return `http://${host}/v2/${repository}/blobs/${digest}`;
+}
+
 /** Workers that begin together and want one file of an image that nobody has indexed. */
 export async function measureFleet({ host, small, reference, smallLayer }, rounds) {
   const workers = 5;
   const together = (command) =>
-    `for i in ${Array.from({ length: workers }, (_, i) => i).join(' ')}; do ${command} & pids="$pids $!"; done; for pid in $pids; do wait $pid || exit 1; done`;
+    `for i in $(seq ${workers}); do ${command} & pids="$pids $!"; done; for pid in $pids; do wait $pid || exit 1; done`;
   const folder = join(temporary, 'fleet');
   const cat = `${clip} cat ${reference} '${small}' --index auto --cache-dir`;
   const before = `rm -rf ${folder}`;
-  const [repository] = reference.slice(host.length + 1).split(/[:@]/);
-  const blob = `http://${host}/v2/${repository}/blobs/${smallLayer.digest}`;
+  const blob = blobUrl(host, reference, smallLayer.digest);
   const rows = await contest(
     [
       { name: `${workers} × clip cat, one cache folder`, command: together(`${cat} ${folder}`), before },
@@ -128,8 +133,7 @@ export async function measureLink({ host, small, reference, smallLayer }, rounds
       before: `rm -rf ${cold}`,
     });
     if (!has('curl')) continue;
-    const [repository] = reference.slice(host.length + 1).split(/[:@]/);
-    const url = `http://${link.host}/v2/${repository}/blobs/${smallLayer.digest}`;
+    const url = blobUrl(link.host, far, smallLayer.digest);
     const bytes = smallLayer.end;
     contestants.push({
       name: `curl up to the file, ${roundTrip} ms`,
@@ -150,8 +154,7 @@ export async function measureLink({ host, small, reference, smallLayer }, rounds
 
 export async function measureLarge({ host, reference, large }, rounds) {
   const cold = join(temporary, 'cold');
-  const [repository] = reference.slice(host.length + 1).split(/[:@]/);
-  const url = `http://${host}/v2/${repository}/blobs/${large.digest}`;
+  const url = blobUrl(host, reference, large.digest);
   const gunzip = has('pigz') ? 'pigz' : 'gzip';
   const command = `${clip} cat ${index} '${large.path}' --source ${reference} --cache-dir ${cold} --memory-cache 64MiB`;
   const rows = await contest(

@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import test, { after } from 'node:test';
+import test, { after, type TestContext } from 'node:test';
 import { type ByteString, textToByteString } from '../../src/bytes.js';
 import { ClipError } from '../../src/errors.js';
 import { silentObserver } from '../../src/observer.js';
@@ -347,35 +347,34 @@ test('an abort leaves what stood there and no half-written file', async () => {
   assert.equal(fs.readFileSync(join(out, 'f'), 'utf8'), 'old');
 });
 
-test('a file whose last bytes the disk refuses at its close is not put in place, nor left under another name', async (t) => {
-  const out = temporary();
+/** From now on closing a file fails; returns what ends that, as the end of the test does. */
+function refuseClose(t: TestContext, code: string): () => void {
   const { closeSync } = fs;
-  t.after(() => {
+  const end = () => {
     fs.closeSync = closeSync;
-  });
+  };
+  t.after(end);
   fs.closeSync = (fd) => {
     const isFile = fs.fstatSync(fd).isFile();
     closeSync(fd);
-    if (isFile) throw Object.assign(new Error('quota'), { code: 'EDQUOT' });
+    if (isFile) throw Object.assign(new Error('refused'), { code });
   };
+  return end;
+}
+
+test('a file whose last bytes the disk refuses at its close is not put in place, nor left under another name', async (t) => {
+  const out = temporary();
+  const end = refuseClose(t, 'EDQUOT');
   await rejects(run([file('f', 'content')], out), 'NO_SPACE');
-  fs.closeSync = closeSync;
+  end();
   assert.deepEqual(fs.readdirSync(out), []);
 });
 
 test('a close that fails while a broken extraction is taken down leaves nothing and hides no error', async (t) => {
   const out = temporary();
-  const { closeSync } = fs;
-  t.after(() => {
-    fs.closeSync = closeSync;
-  });
-  fs.closeSync = (fd) => {
-    const isFile = fs.fstatSync(fd).isFile();
-    closeSync(fd);
-    if (isFile) throw Object.assign(new Error('input/output error'), { code: 'EIO' });
-  };
+  const end = refuseClose(t, 'EIO');
   await rejects(run([file('f', 'short', { size: 100 })], out), 'CORRUPT_LAYER');
-  fs.closeSync = closeSync;
+  end();
   assert.deepEqual(fs.readdirSync(out), []);
 });
 
