@@ -15,7 +15,6 @@ import { escapeName } from '../escape.js';
 import type { Observer } from '../observer.js';
 import { encodeTarHeader, paddingOf, SPARSE_NAME, type TarMember } from '../tar/write-header.js';
 import { type Entry, extentsOf, storedBytes } from '../tree/entry.js';
-import type { ExtentList } from '../tree/extents.js';
 import { FirstNames } from '../tree/first-names.js';
 import type { Node } from '../tree/node.js';
 import { createChunkJoiner } from './chunk-joiner.js';
@@ -23,6 +22,7 @@ import { type LostLinks, lostLink, lostLinkSentences } from './lost-links.js';
 import { machineXattrsSentence, withoutMachineXattrs } from './machine-xattrs.js';
 import { zeros as zeroChunks } from './plan.js';
 import type { ImageReader } from './reader.js';
+import { SparseMember } from './sparse-member.js';
 import type { Nodes } from './stream-files.js';
 
 export interface ExportOptions {
@@ -55,8 +55,9 @@ export async function* exportTar(nodes: Nodes, options: ExportOptions): AsyncGen
       layout = layoutOf(node);
       yield* joiner.add(headerOf(node, layout));
     }
+    const stored = layout?.sparse?.advance(part.bytes.byteLength + part.zeros);
     if (part.bytes.byteLength > 0) yield* joiner.add(part.bytes);
-    else if (!layout?.sparse) for (const zeros of zeroChunks(part.zeros)) yield* joiner.add(zeros);
+    else for (const zeros of zeroChunks(stored ?? part.zeros)) yield* joiner.add(zeros);
     if (!part.last) continue;
     done += node.entry.size;
     yield* joiner.add(PADDING.subarray(0, paddingOf(layout?.size ?? 0)));
@@ -110,32 +111,17 @@ function checkPath(path: ByteString): void {
 interface Layout {
   /** Bytes after the header block, the map of a sparse file included. */
   size: number;
-  sparse: Sparse | undefined;
-}
-
-interface Sparse {
-  /** Where data and holes lie, padded to a block. */
-  map: Buffer;
+  sparse: SparseMember | undefined;
 }
 
 function layoutOf({ entry }: Node): Layout {
   if (entry.type !== 'file') return { size: 0, sparse: undefined };
-  const extents = extentsOf(entry);
-  const stored = storedBytes(entry);
-  if (entry.size - stored < SPARSE_FROM) return { size: entry.size, sparse: undefined };
-  const map = encodeSparseMap(extents, entry.size);
-  return { size: map.length + stored, sparse: { map } };
-}
-
-/** Decimal numbers in lines: how many stretches there are, then offset and length of each (GNU tar manual, 'Storing Sparse Files'). */
-function encodeSparseMap(extents: ExtentList, size: number): Buffer {
-  const lines: number[] = [];
-  for (const { logical, length } of extents) lines.push(logical, length);
-  const last = extents.at(-1);
-  // A hole at the end is told by an empty stretch there.
-  if (!last || last.logical + last.length < size) lines.push(size, 0);
-  const text = `${[lines.length / 2, ...lines].join('\n')}\n`;
-  return Buffer.from(text + '\0'.repeat(paddingOf(text.length)), 'latin1');
+  if (entry.size - storedBytes(entry) >= SPARSE_FROM) {
+    const sparse = new SparseMember(extentsOf(entry), entry.size);
+    // Around many short extents the zeros of their blocks may be all that the holes had.
+    if (entry.size - sparse.stored >= SPARSE_FROM) return { size: sparse.map.length + sparse.stored, sparse };
+  }
+  return { size: entry.size, sparse: undefined };
 }
 
 function headerOf({ path, entry }: Node, { size, sparse }: Layout): Buffer {
