@@ -1,7 +1,7 @@
 // Makes the program that bin/clip.js runs out of the compiled modules: one CommonJS file loads in half the time of some 120 ES
 // modules, and what a command does not use is only skimmed over (docs/performance.md has the numbers). The library keeps its
-// modules. commander and undici's connection pool are taken in, with their licences beside; the pool has a file of its own, which
-// a warm read does not load. Workers and the wasm module are still found in dist/src.
+// modules. What most starts need of packages is taken in, with their licences beside; undici's connection pool has a file of its own,
+// which a warm read does not load. Workers and the wasm module are still found in dist/src.
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import promises from 'node:fs/promises';
@@ -12,13 +12,18 @@ import { build } from 'esbuild';
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const dist = join(root, 'dist');
 const out = join(dist, 'bin');
+/** Packages that are taken in: commander parses every command line, smol-toml what Podman and skopeo have in /etc on many machines. */
+const INSIDE = ['commander', 'smol-toml'];
+/** The beginning of an import of another package, as a module's text has it. */
+const OUTSIDE = new RegExp(`\\bimport\\((?!'(?:\\.|${INSIDE.join('|')}))`, 'g');
 const POOL = 'undici/lib/dispatcher/pool.js';
 /** The pool's own parts, which the library loads one by one before it. */
 const PARTS = /^undici\/lib\//;
 
 /**
  * What the modules ask of `import.meta` they get as if they still lay where tsc put them; bin/compiled.js gives `__import`. The URLs of
- * files are for Node's own calls, which take paths as well: the first URL would cost half a millisecond.
+ * files are for Node's own calls, which take paths as well: the first URL would cost half a millisecond. Of a module of Node's that is
+ * imported as a whole esbuild would copy every name, a tenth of a millisecond for each importer.
  */
 const moduleUrls = {
   name: 'module-urls',
@@ -28,11 +33,12 @@ const moduleUrls = {
       const from = relative(out, dirname(path));
       const pathOf = (_, name) => `__file(${JSON.stringify(join(from, name).replaceAll('\\', '/'))})`;
       const contents = text
+        .replaceAll(/^import (?:\* as )?(\w+) from '(node:[^']+)';$/gm, "const $1 = require('$2');")
         .replaceAll('const require = createRequire(import.meta.url);', '')
         .replaceAll('createRequire(import.meta.url)', 'require')
         .replaceAll('import.meta.resolve(', '__resolve(')
         .replaceAll(/\bimport\('(node:[^']+)'\)/g, "Promise.resolve(require('$1'))")
-        .replaceAll(/\bimport\((?!'\.)/g, '__import(')
+        .replaceAll(OUTSIDE, '__import(')
         .replaceAll(/\bfileURLToPath\(new URL\('([^']+)', import\.meta\.url\)\)/g, pathOf)
         .replaceAll(/\bnew URL\('([^']+)', import\.meta\.url\)/g, pathOf);
       if (contents.includes('import.meta')) throw new Error(`${path} asks for more of import.meta`);
@@ -52,20 +58,20 @@ const lazyPromises = {
     builder.onLoad({ filter: /./, namespace: 'lazy' }, () => ({
       contents: Object.keys(promises)
         .filter((key) => typeof promises[key] === 'function')
-        .map((key) => `exports.${key} = (...args) => require('${name}').${key}(...args);`)
+        .map((key) => `export const ${key} = (...args) => require('${name}').${key}(...args);`)
         .join('\n'),
     }));
   },
 };
 
-/** Packages stay outside, but for those that are loaded at every start. */
+/** All other packages stay outside. */
 const packages = {
   name: 'packages',
   setup(builder) {
     builder.onResolve({ filter: /^[^./]/ }, ({ path, kind }) => {
       if (kind === 'entry-point' || path.startsWith('node:')) return undefined;
       if (PARTS.test(path)) return { path: './pool.cjs', external: true };
-      return path === 'commander' ? undefined : { path, external: true };
+      return INSIDE.includes(path) ? undefined : { path, external: true };
     });
   },
 };
@@ -95,6 +101,20 @@ const lazyAssert = {
     builder.onLoad({ filter: /./, namespace: 'lazy' }, () => ({
       contents:
         "module.exports = (holds, message) => { if (!holds) require('node:assert')(holds, message); };",
+    }));
+  },
+};
+
+/**
+ * undici takes from node:http, 2 ms, a default for a limit that src/http/link.ts always gives, and the class of messages that nobody here
+ * sends on.
+ */
+const noHttp = {
+  name: 'no-http',
+  setup(builder) {
+    builder.onResolve({ filter: /^node:http$/ }, ({ path }) => ({ path, namespace: 'none' }));
+    builder.onLoad({ filter: /./, namespace: 'none' }, () => ({
+      contents: 'module.exports = { maxHeaderSize: 1 };',
     }));
   },
 };
@@ -154,7 +174,7 @@ const inputs = [
   })),
   ...(await bundle('pool.cjs', {
     entryPoints: [join(root, 'node_modules', POOL)],
-    plugins: [lazyHttp2, lazyAssert],
+    plugins: [lazyHttp2, lazyAssert, noHttp],
   })),
 ];
 const names = new Set(inputs.map((input) => /node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(input)?.[1]));

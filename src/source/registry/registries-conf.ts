@@ -48,20 +48,10 @@ export async function readRegistriesConf(environment: Environment): Promise<Regi
         },
       );
     }
-    if (text === undefined || text.split('\n').every(saysNothing)) continue;
+    if (text === undefined) continue;
     for (const rule of await parseRules(text, path)) rules.set(rule.prefix, rule);
   }
   return [...rules.values()];
-}
-
-/**
- * Comments, and simple settings of other things: all that distributions ship, and nothing to load a parser for. Whatever looks otherwise is
- * parsed, since what a file blocks must not be asked because of the way it is written.
- */
-function saysNothing(line: string): boolean {
-  return /^[ \t]*(?:(?!registry\b)[a-z-]+[ \t]*=[ \t]*(?:"[\w./:-]*"|\[[ \t]*(?:"[\w./:-]*"(?:[ \t]*,[ \t]*"[\w./:-]*")*[ \t]*,?[ \t]*)?\])[ \t]*)?(?:#.*)?\r?$/.test(
-    line,
-  );
 }
 
 /** The rule with the longest prefix of the reference. */
