@@ -12,6 +12,7 @@ import type { Node } from '../tree/node.js';
 import type { ReadContext } from './context.js';
 import type { Decoders } from './decoders.js';
 import type { NaiveReader } from './naive.js';
+import { readOneSpan } from './one-span.js';
 import { createPeek } from './peek.js';
 import { clipRange, planPieces } from './plan.js';
 import { createRuns } from './runs.js';
@@ -151,6 +152,24 @@ export function createImageReader(options: ImageReaderOptions): ImageReader {
     }
   }
 
+  /** A read, if it is of one span. */
+  async function readWhole(node: Node, options: ReadRange): Promise<Uint8Array | undefined> {
+    const { offset = 0, length = Number.POSITIVE_INFINITY, signal } = options;
+    const range = clipRange(node, offset, length, () => printable(node));
+    const plan = strategist.plan(node.layer);
+    const keepInMemory = node.entry.size <= largest;
+    let bytes: Uint8Array | undefined;
+    let isRead = true;
+    try {
+      bytes = await readOneSpan(context, node, { range, plan, keepInMemory, signal });
+      isRead = bytes !== undefined;
+    } finally {
+      plan.lookups.end();
+      if (isRead) observer.emit({ type: 'read', bytes: bytes?.byteLength ?? 0 });
+    }
+    return bytes;
+  }
+
   async function loadAhead(
     node: Node,
     range: { offset: number; length: number },
@@ -178,7 +197,9 @@ export function createImageReader(options: ImageReaderOptions): ImageReader {
         });
       }
       const chunks: Uint8Array[] = [];
-      for await (const chunk of read(node, range)) chunks.push(chunk);
+      const whole = naive ? undefined : await readWhole(node, range);
+      if (whole) chunks.push(whole);
+      else for await (const chunk of read(node, range)) chunks.push(chunk);
       return Buffer.concat(chunks);
     },
     peek: peek.peek,
