@@ -21,12 +21,12 @@ export async function readOneSpan(
   const extent = extents.length === 1 ? extents.at(0) : undefined;
   if (length === 0 || !extent || offset < extent.logical) return undefined;
   if (offset + length > extent.logical + extent.length) return undefined;
-  const at = extent.offset + (offset - extent.logical);
-  const [span] = await context.index.spans(node.layer, at, 1);
-  if (!span || at < span.offset || at + length > span.offset + span.length) return undefined;
   const pause = breath();
   if (pause) await pause;
   signal?.throwIfAborted();
+  const at = extent.offset + (offset - extent.logical);
+  const [span] = await context.index.spans(node.layer, at, 1);
+  if (!span || at < span.offset || at + length > span.offset + span.length) return undefined;
   const { origin, lookups } = plan;
   const batch = context.cache.load([unitOf(span)], { origin, onOutcome: lookups.note, keepInMemory });
   try {
