@@ -1,4 +1,4 @@
-import type { Origin } from '../cache/tiered.js';
+import type { Batch, Origin } from '../cache/tiered.js';
 import { ClipError } from '../errors.js';
 import type { Span } from '../format/model.js';
 import { abortable } from '../http/abortable.js';
@@ -27,7 +27,7 @@ export interface FillOptions {
 }
 
 /**
- * Loads the spans (of one layer, ascending) that no tier has yet, a window at a time, ahead of any demand: they count as `prefetched`
+ * Loads the spans (of one layer, ascending) that no tier has yet, two windows at a time, ahead of any demand: they count as `prefetched`
  * and as nothing else.
  */
 export async function fillSpans(
@@ -40,11 +40,24 @@ export async function fillSpans(
     if (context.cache.contains(unitOf(span))) options.onLoaded?.(span.length);
     else absent.push(span);
   }
-  for await (const { units } of windowsOfSpans(absent)) {
+  const windows = windowsOfSpans(absent);
+  const flying: { units: readonly SpanUnit[]; batch: Batch }[] = [];
+
+  async function launch(): Promise<void> {
+    const { value: window, done } = await windows.next();
+    if (done) return;
     options.signal?.throwIfAborted();
     await context.cache.ready();
-    const batch = context.cache.load(units, options);
-    try {
+    const { units } = window;
+    flying.push({ units, batch: context.cache.load(units, options) });
+  }
+
+  try {
+    await launch();
+    for (let current = flying[0]; current; current = flying[0]) {
+      // The next one is on its way meanwhile.
+      await launch();
+      const { units, batch } = current;
       let bytes = 0;
       for (const i of units.keys()) {
         bytes += (await abortable(Promise.resolve(batch.take(i)), options.signal)).byteLength;
@@ -52,9 +65,11 @@ export async function fillSpans(
       context.observer.emit({ type: 'prefetched', units: units.length, bytes });
       options.onLoaded?.(bytes);
       if (options.lasting && !context.cache.takes()) throw notKept();
-    } finally {
       batch.release();
+      flying.shift();
     }
+  } finally {
+    for (const { batch } of flying) batch.release();
   }
 }
 

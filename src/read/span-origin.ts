@@ -1,5 +1,6 @@
 import { maxStored } from '../format/limits.js';
 import type { Span } from '../format/model.js';
+import { type Begun, begin } from './begin.js';
 import { blobRange } from './blob.js';
 import { layerInfo, type ReadContext } from './context.js';
 import { decodeStream } from './decode-stream.js';
@@ -14,11 +15,20 @@ import { type SpanUnit, unitOf } from './units.js';
 /** Compressed bytes that one request asks for, unless a single span is larger. A window (units.ts) usually stays below it. */
 const MAX_RUN = 16 << 20;
 
+/** Requests of one load that are under way at once: over a long line most of a request is waiting. */
+const REQUESTS = 4;
+
 export interface SpanLoad {
   /** False for spans that nobody has asked for yet: their inflates count nowhere. */
   counted: boolean;
   /** Of a walk that will ask for neighbours; default: a request for each run of spans. */
   ranges?: LongRanges | undefined;
+}
+
+/** Neighbours that one request brings, or, `streamed`, spans that are decoded from the start that they share. */
+interface Part {
+  spans: Span[];
+  streamed: boolean;
 }
 
 /**
@@ -32,35 +42,52 @@ export async function fetchSpans(
 ): Promise<void> {
   const { counted, missing, signal } = options;
   const spans = missing.map((unit) => unit.span);
+  const parts = await partsOf(context, layer, spans);
   const leave = context.threads.enter(bytesForThreads(context, layer, spans));
   const work = createSpanWork(context, layer, { counted, signal });
+  const dropped = new AbortController();
+  const begun: (Begun<Uint8Array> | undefined)[] = [];
   try {
-    await fetchAll();
+    for (const [i, { spans }] of parts.entries()) {
+      for (const part of parts.slice(begun.length, i + REQUESTS)) begun.push(beginPart(part));
+      const chunks = begun[i];
+      if (chunks) await inflateRun(context, chunks, { run: spans, work, signal });
+      else await decodeGroup(context, layer, { wanted: spans, signal, counted });
+      begun[i] = undefined;
+    }
   } finally {
+    dropped.abort();
+    for (const chunks of begun) chunks?.drop();
     // What is in a thread came before what failed here, and so does its failure.
     await work.end().finally(leave);
   }
 
-  async function fetchAll(): Promise<void> {
-    let next = 0;
-    while (next < spans.length) {
-      const first = spans[next] as Span;
-      if (await isStreamed(context, layer, first)) {
-        let last = next;
-        while (last + 1 < spans.length && startOf(spans[last + 1] as Span) === startOf(first)) last++;
-        await decodeGroup(context, layer, { wanted: spans.slice(next, last + 1), signal, counted });
-        next = last + 1;
-        continue;
-      }
-      let end = next + 1;
-      while (end < spans.length && follows(spans, end, first.byte)) {
-        if (await isStreamed(context, layer, spans[end] as Span)) break;
-        end++;
-      }
-      await fetchRun(context, layer, { run: spans.slice(next, end), work, signal, ranges: options.ranges });
-      next = end;
-    }
+  function beginPart({ spans, streamed }: Part): Begun<Uint8Array> | undefined {
+    if (streamed) return undefined;
+    const range = {
+      start: spans[0]!.byte,
+      end: spans.at(-1)!.end,
+      signal: parts.length > 1 ? AbortSignal.any([signal, dropped.signal]) : signal,
+    };
+    const { ranges } = options;
+    return begin(ranges?.read(layer, range) ?? blobRange(context, layerInfo(context, layer), range));
   }
+}
+
+async function partsOf(context: ReadContext, layer: number, spans: readonly Span[]): Promise<Part[]> {
+  const parts: Part[] = [];
+  for (const [i, span] of spans.entries()) {
+    const streamed = await isStreamed(context, layer, span);
+    const part = parts.at(-1);
+    const first = part?.spans[0];
+    const goesOn =
+      first !== undefined &&
+      part?.streamed === streamed &&
+      (streamed ? startOf(span) === startOf(first) : follows(spans, i, first.byte));
+    if (goesOn) part!.spans.push(span);
+    else parts.push({ spans: [span], streamed });
+  }
+  return parts;
 }
 
 /** Only gzip spans are inflated in threads. */
@@ -93,18 +120,13 @@ async function isStreamed(context: ReadContext, layer: number, span: Span): Prom
   return next !== undefined && next.byte === span.byte;
 }
 
-async function fetchRun(
+async function inflateRun(
   context: ReadContext,
-  layer: number,
-  options: { run: readonly Span[]; work: SpanWork; signal: AbortSignal; ranges: LongRanges | undefined },
+  chunks: AsyncIterable<Uint8Array>,
+  { run, work, signal }: { run: readonly Span[]; work: SpanWork; signal: AbortSignal },
 ): Promise<void> {
-  const { run, work, signal, ranges: long } = options;
   const start = (run[0] as Span).byte;
   const ranges = run.map((span) => ({ start: span.byte - start, end: span.end - start }));
-  const end = (run.at(-1) as Span).end;
-  const chunks =
-    long?.read(layer, { start, end, signal }) ??
-    blobRange(context, layerInfo(context, layer), { start, end, signal });
   let next = 0;
   for await (const compressed of cutRanges(chunks, ranges, context.buffers)) {
     signal.throwIfAborted();

@@ -99,6 +99,44 @@ test('span: only what is missing between hits is fetched', async () => {
   );
 });
 
+/** A reader that has every second span of `large` in memory, so that the rest are six runs of one span each. */
+async function withGaps() {
+  const image = fakeImage([{ files }]);
+  const { reader } = reading(image);
+  const node = await image.node('large');
+  const { position, size } = node.entry;
+  for (const { index, offset } of await image.index.spans(0, position, size)) {
+    if (index % 2 === 1) await reader.readAll(node, { offset: offset - position, length: 1 });
+  }
+  const calls = image.source.calls.length;
+  return { image, reader, node, asked: () => image.source.calls.length - calls };
+}
+
+test('span: four runs of one load are asked for at a time', async () => {
+  const { image, reader, node, asked } = await withGaps();
+  let open: () => void = () => {};
+  const gate = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  image.source.pause = () => gate;
+  const reads = reader.readAll(node);
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  assert.equal(asked(), 4);
+  open();
+  assert.ok((await reads).equals(files.large));
+  assert.equal(asked(), 6);
+  await reader.close();
+});
+
+test('span: a run that fails does not wait for those that were asked for after it', async () => {
+  const { image, reader, node, asked } = await withGaps();
+  let chunks = 0;
+  image.source.pause = () => (chunks++ === 0 ? Promise.resolve() : new Promise(() => {}));
+  image.source.failAfter = 0;
+  await assert.rejects(reader.readAll(node), (error) => isClipError(error, 'NETWORK'));
+  assert.equal(asked(), 4);
+});
+
 test('a thousand concurrent reads of one span inflate it once', async () => {
   const image = fakeImage([{ files }]);
   const { reader, receipt } = reading(image, {
@@ -254,6 +292,24 @@ test('prefetch counts as such and makes later reads hits', async () => {
   const after = receipt.toJSON();
   assert.equal(after.misses, 0);
   assert.equal(after.hits.memory, 11);
+});
+
+test('prefetch asks for the next window while one is on its way', async () => {
+  // No two spans of it are the same.
+  const large = Uint8Array.from({ length: 20 << 20 }, (_, i) => i >>> 16);
+  const image = fakeImage([{ files: { large }, encoding: 'plain' }], 1 << 20);
+  const { reader } = reading(image, { memory: 64 << 20 });
+  let open: () => void = () => {};
+  const gate = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  image.source.pause = () => gate;
+  const prefetch = reader.prefetch([await image.node('large')]);
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  assert.equal(image.source.calls.length, 2);
+  open();
+  await prefetch;
+  await reader.close();
 });
 
 test('auto fills the rest of a layer when half of it was fetched', async (t) => {
