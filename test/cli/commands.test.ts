@@ -100,6 +100,23 @@ test('cat goes on after a path that fails and ends with the first status', async
   assert.equal(stdout.toString(), 'hello\n');
   assert.match(stderr, /^clip: \/etc\/nope\/x .*parent is \/etc \(PATH_NOT_FOUND\)\nhint: /);
   assert.match(stderr, /\(IS_DIRECTORY\)/);
+  // More than are read at once; what fails is told in its turn.
+  const names = Array.from({ length: 12 }, (_, i) => [
+    '/etc/motd',
+    `/nope-${i}`,
+    i % 4 === 0 ? '/large' : '/suid',
+  ]);
+  const many = await run(3, 'cat', image, ...names.flat());
+  const bytes = names.map(([, , last]) => [
+    Buffer.from('hello\n'),
+    last === '/large' ? LARGE : Buffer.from('suid\n'),
+  ]);
+  assert.ok(many.stdout.equals(Buffer.concat(bytes.flat())));
+  const told = many.stderr.match(/\/nope-[0-9]+ does not exist/g);
+  assert.deepEqual(
+    told,
+    names.map(([, name]) => `${name} does not exist`),
+  );
   assert.match((await run(1, 'cat', image, '/etc')).stderr, /directory.*\(IS_DIRECTORY\)/);
   for (const path of ['/console', '/pipe']) {
     assert.match((await run(1, 'cat', image, path)).stderr, /\(NOT_A_FILE\)/);

@@ -57,7 +57,7 @@ describe('a signal in the middle', () => {
       registry.onRequest((request) => {
         if (request.kind !== 'blob' || !request.path.includes('555a4c4b')) return undefined;
         setTimeout(stalled, 150);
-        return { kind: 'stall', after: 300_000 };
+        return { kind: 'stall', after: 200_000 };
       });
       const env = { PATH: process.env.PATH, HOME: cacheDir, CLIP_CACHE_DIR: cacheDir, TMPDIR: temporary };
       const child = spawn(process.execPath, [join(root, 'bin/clip.js'), ...args(), '--idle-timeout', '60s'], {

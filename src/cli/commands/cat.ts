@@ -1,4 +1,5 @@
 import { ClipError } from '../../errors.js';
+import { type Begun, begin } from '../../read/begin.js';
 import { zeros } from '../../read/plan.js';
 import type { ImageReader } from '../../read/reader.js';
 import type { Node } from '../../tree/node.js';
@@ -8,6 +9,11 @@ import { resolveArgument } from '../paths.js';
 
 /** Files from this size on are read as a tree's are, in memory that is used again. */
 const LARGE = 16 << 20;
+
+/** Reads under way at once, the one that is written included: over a long line most of a read is waiting. */
+const AT_ONCE = 8;
+/** Only files up to this size are begun before their turn: memory would hold windows of each. */
+const SMALL = 1 << 20;
 
 /** `clip cat`: the bytes of files on stdout. Goes on after a path that fails. */
 export async function run(context: Context, { args, flags }: Input<typeof CAT_FLAGS>): Promise<void> {
@@ -29,13 +35,29 @@ export async function run(context: Context, { args, flags }: Input<typeof CAT_FL
       : reader.read(node, { ...range, signal });
   }
 
-  for (const path of paths) {
-    try {
-      const node = await resolveArgument(index, path, { followLast: true });
-      for await (const chunk of chunksOf(node)) await stdout.write(chunk);
-    } catch (error) {
-      context.softError(error);
+  async function read(path: string): Promise<AsyncIterable<Uint8Array> | Begun<Uint8Array>> {
+    const node = await resolveArgument(index, path, { followLast: true });
+    const chunks = chunksOf(node);
+    return node.entry.size <= SMALL ? begin(chunks) : chunks;
+  }
+
+  const reads: ReturnType<typeof read>[] = [];
+  try {
+    for (const i of paths.keys()) {
+      for (const path of paths.slice(reads.length, i + AT_ONCE)) {
+        const begun = read(path);
+        // What fails is told when it is its turn.
+        begun.catch(() => {});
+        reads.push(begun);
+      }
+      try {
+        for await (const chunk of await reads[i]!) await stdout.write(chunk);
+      } catch (error) {
+        context.softError(error);
+      }
     }
+  } finally {
+    for (const begun of reads) begun.then((chunks) => 'drop' in chunks && chunks.drop()).catch(() => {});
   }
 }
 
