@@ -30,13 +30,14 @@ export function openFileSource(path: string): ByteSource {
 function openFile(path: string): number {
   try {
     requireFile(path, fs.statSync(path));
-    return fs.openSync(path, 'r');
+    // A FIFO may have taken its place since, and opening that would wait for a writer.
+    return fs.openSync(path, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK);
   } catch (error) {
     throw fromFsError(error, `cannot open index ${path}`, 'INDEX_NOT_FOUND');
   }
 }
 
-/** Before it is opened: opening a FIFO waits for a writer. */
+/** Before it is opened: that alone may set a device in motion. */
 function requireFile(path: string, found: fs.Stats): void {
   if (found.isFile()) return;
   if (found.isDirectory()) {

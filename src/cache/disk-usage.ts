@@ -5,7 +5,7 @@ import {
   fstatSync,
   lstatSync,
   openSync,
-  readFileSync,
+  readSync,
   symlinkSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -84,11 +84,17 @@ function addToTotal(spans: string, bytes: number): number | undefined {
     if (known.birthtimeMs > 0 && Date.now() - known.birthtimeMs > MAX_USAGE_AGE_MS) return undefined;
     appendFileSync(file, `${bytes}\n`);
     let total = 0;
-    for (const line of readFileSync(path, 'latin1').split('\n')) total += Number(line);
+    for (const line of textOf(file).split('\n')) total += Number(line);
     return total >= 0 && Number.isFinite(total) ? total : undefined;
   } finally {
     closeSync(file);
   }
+}
+
+/** What the open usage file holds, with what others add meanwhile. By its path it may be another by now, and a pipe. */
+function textOf(file: number): string {
+  const bytes = Buffer.alloc(2 * MAX_USAGE_FILE);
+  return bytes.toString('latin1', 0, readSync(file, bytes, 0, bytes.length, 0));
 }
 
 /**

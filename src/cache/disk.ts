@@ -1,4 +1,4 @@
-import { closeSync, futimesSync, openSync, readSync, statSync } from 'node:fs';
+import { closeSync, constants, futimesSync, openSync, readSync, statSync } from 'node:fs';
 import { textToByteString } from '../bytes.js';
 import { errnoOf, isDiskFull } from '../errno.js';
 import { escapeName } from '../escape.js';
@@ -119,13 +119,16 @@ export function createDiskTier(options: DiskTierOptions): CacheTier & { readonly
 /** Of a file that is not as long as its entry nothing is read: no bytes are nobody's digest, so that it is told as corrupt. */
 const NOT_IT = new Uint8Array(0);
 
+/** A pipe that takes the entry's place after the look at it would wait for a writer, and nothing could end that wait. */
+const WITHOUT_WAITING = constants.O_RDONLY | constants.O_NONBLOCK;
+
 /** The entry, or undefined when there is none. Marks it as used. */
 function readEntry(path: string, length: number): Uint8Array | undefined {
   // A stat that finds nothing costs 1 µs, an open that throws ENOENT 8 µs; and the size is known before memory is taken for it.
   const stat = statSync(path, { throwIfNoEntry: false });
   if (stat?.isFile() !== true) return undefined;
   if (stat.size !== length) return NOT_IT;
-  const fd = openSync(path, 'r');
+  const fd = openSync(path, WITHOUT_WAITING);
   try {
     const bytes = Buffer.allocUnsafeSlow(length);
     let done = 0;

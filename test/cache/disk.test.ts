@@ -187,6 +187,60 @@ test('one entry that is no entry is told and replaced, and the others are read',
   assert.deepEqual(await tier.get(odd.key, odd.value.length), odd.value);
 });
 
+/**
+ * The disk tier and the file system for a program of its own, which a wait without end takes down. `swap` puts a pipe in the place of a
+ * file, right after the next look with this function.
+ */
+const SWAPPING = `
+  import { execFileSync } from 'node:child_process';
+  import fs from 'node:fs';
+  import { syncBuiltinESMExports } from 'node:module';
+  import { createDiskTier } from '${new URL('../../src/cache/disk.js', import.meta.url)}';
+  const open = (cacheDir) => createDiskTier({ cacheDir, quota: 1 << 30, observer: { emit() {} } });
+  function swap(path, name) {
+    const look = fs[name];
+    fs[name] = (...args) => {
+      const found = look(...args);
+      fs[name] = look;
+      syncBuiltinESMExports();
+      fs.rmSync(path);
+      execFileSync('mkfifo', [path]);
+      return found;
+    };
+    syncBuiltinESMExports();
+  }
+`;
+
+function runSwapping(program: string, ...args: string[]) {
+  const done = spawnSync(process.execPath, ['--input-type=module', '-e', SWAPPING + program, ...args], {
+    timeout: 10_000,
+    killSignal: 'SIGKILL',
+    encoding: 'utf8',
+  });
+  assert.deepEqual([done.status, done.stderr], [0, '']);
+}
+
+test('a pipe that takes the place of an entry, or of the sum of them, while it is looked at is not waited for', async (t) => {
+  const { cacheDir, spans, tier } = open(t);
+  const { key, value } = sample(1);
+  await tier.put(key, value);
+  await tier.close();
+  runSwapping(
+    `const [cacheDir, path, key, length] = process.argv.slice(1);
+     swap(path, 'statSync');
+     if (open(cacheDir).get(key, Number(length))?.length) throw new Error('a value');`,
+    ...[cacheDir, entryPath(spans, key), key, String(value.length)],
+  );
+  runSwapping(
+    `const [cacheDir, path, key] = process.argv.slice(1);
+     const tier = open(cacheDir);
+     tier.put(key, Buffer.alloc(10));
+     swap(path, 'fstatSync');
+     await tier.close();`,
+    ...[cacheDir, join(spans, 'usage'), sample(2).key],
+  );
+});
+
 test('a tier that is closed holds no claims', async (t) => {
   const { tier, spans } = open(t);
   assert.equal(tier.claims?.take('ab'.repeat(32)), true);

@@ -1,5 +1,6 @@
 // --keep-token: what one process was given, the next one uses; and nobody else.
 import assert from 'node:assert/strict';
+import { execFileSync, spawn } from 'node:child_process';
 import fs from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -141,6 +142,20 @@ test('a place that others can look into, and a link, are neither read nor writte
   fs.renameSync(folder, join(elsewhere, 'real'));
   fs.symlinkSync(join(elsewhere, 'real'), folder);
   assert.deepEqual(await read(), FRESH);
+});
+
+test('a pipe in the place of a token is not waited for', async (t) => {
+  const { folder, read } = await setUp(t);
+  await read();
+  const file = join(folder, fs.readdirSync(folder)[0]!);
+  fs.rmSync(file);
+  execFileSync('mkfifo', ['-m', '600', file]);
+  // A wait for who writes to it would be one of this whole process.
+  const writer = spawn('sh', ['-c', 'sleep 5; [ -p "$0" ] && : > "$0"', file]);
+  t.after(() => writer.kill());
+  const began = performance.now();
+  assert.deepEqual(await read(), FRESH);
+  assert.ok(performance.now() - began < 4000);
 });
 
 test('without a runtime folder it is one of the user’s own in the temporary folder', async (t) => {

@@ -92,8 +92,11 @@ function nameOf({ registry, repository, actions, credentials }: TokenUse): strin
     .digest('hex');
 }
 
+/** Not through a link, and without waiting for who writes to a pipe. */
+const TOKEN_FILE = fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW | fs.constants.O_NONBLOCK;
+
 function readToken(path: string): KeptToken | undefined {
-  const file = fs.openSync(path, fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW);
+  const file = fs.openSync(path, TOKEN_FILE);
   try {
     const { size } = fs.fstatSync(file);
     if (size > MAX_FILE || !isOwn(file, 'file')) return undefined;
