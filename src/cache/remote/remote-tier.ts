@@ -44,6 +44,14 @@ const HINTS: readonly (readonly [RegExp, string])[] = [
   [/DB index is out of range/, 'the number behind the last / is a database that this server does not have'],
 ];
 
+/** Characters of a server's words that are repeated: it may send megabytes of them. */
+const MAX_REASON = 300;
+
+function reasonOf(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error);
+  return escapeText(text.length > MAX_REASON ? `${text.slice(0, MAX_REASON)}…` : text);
+}
+
 /** It answers, but so late that it is of no use. */
 class TooSlow extends Error {}
 
@@ -90,7 +98,7 @@ export function createRemoteTier(options: RemoteTierOptions): CacheTier & { read
     const late = error instanceof DeadlinePassed;
     const isSlow = error instanceof TooSlow;
     if (isSlow) slow = 0;
-    const reason = escapeText(error instanceof Error ? error.message : String(error));
+    const reason = reasonOf(error);
     if (breaker.fail(late || isSlow)) {
       observer.emit({ type: 'debug', message: 'remote cache circuit opened', fields: { reason } });
     }
@@ -184,7 +192,7 @@ export function createRemoteTier(options: RemoteTierOptions): CacheTier & { read
     try {
       await withDeadline(timeout, async (until) => (await open()).drop(key, until));
     } catch (error) {
-      observer.emit({ type: 'debug', message: `remote cache drop failed: ${String(error)}` });
+      observer.emit({ type: 'debug', message: `remote cache drop failed: ${reasonOf(error)}` });
     }
   }
 

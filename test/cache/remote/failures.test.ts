@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { readdirSync, truncateSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
+import { type AddressInfo, createServer as createNetServer } from 'node:net';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startNginx, startRedis, startRedisCluster } from '../../support/cache-servers.js';
@@ -214,4 +215,23 @@ test('a server that is slow to send a body, or sends none of it, costs no more t
   await reader.cache.close();
   assert.ok(took >= 240 && took < 3000, `${took} ms`);
   assert.equal(countOf(reader.events, 'warning'), 1);
+});
+
+test('a server that says megabytes is quoted with its first words', async (t) => {
+  const server = createNetServer((socket) => {
+    socket.on('error', () => {});
+    socket.on('data', (asked) => {
+      const commands = asked.toString('latin1').match(/\*\d+\r\n/g) ?? [];
+      for (const _ of commands) socket.write(`-ERR no: ${'x'.repeat(2 << 20)}\r\n`);
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  const reader = worker(`redis://127.0.0.1:${port}`, values);
+  t.after(() => server.close());
+  await reader.read(units.slice(0, 1));
+  await reader.cache.close();
+  const told = JSON.stringify(reader.events);
+  assert.match(told, /going on without it: ERR no: x/);
+  assert.ok(told.length < 10_000, `${told.length} characters`);
 });
