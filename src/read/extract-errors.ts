@@ -10,6 +10,7 @@ const REASONS: Record<string, string> = {
   ENOTEMPTY: 'a directory that is not empty stands there',
   EEXIST: 'a directory that is not empty stands there',
   ENAMETOOLONG: 'the name is too long for this file system',
+  EFBIG: 'the file is larger than this file system takes',
   EILSEQ: 'this file system does not take the name',
   EMLINK: 'too many hard links',
   EBUSY: 'something is mounted there',
@@ -17,8 +18,8 @@ const REASONS: Record<string, string> = {
   ELOOP: 'a link stands where a directory or file was put a moment ago',
 };
 
-/** What a file system has against a name of the image, in whatever folder it is. */
-const NAME_REFUSED: ReadonlySet<string> = new Set(['ENAMETOOLONG', 'EILSEQ']);
+/** What a file system has against a file of the image, in whatever folder it is. */
+const FILE_REFUSED: ReadonlySet<string> = new Set(['ENAMETOOLONG', 'EILSEQ', 'EFBIG']);
 
 /**
  * A failure of a file operation as a ClipError: NO_SPACE or IO, naming the path. Other errors pass as they are. `hint`: for what is no
@@ -37,7 +38,7 @@ export function fsError(error: unknown, path: Buffer, hint?: string): unknown {
   return new ClipError('IO', `cannot write ${name}: ${REASONS[code] ?? code}`, {
     hint:
       hint ??
-      (NAME_REFUSED.has(code)
+      (FILE_REFUSED.has(code)
         ? 'name the paths that you want, or a glob, and leave this one out; clip cat reads it'
         : 'extract into an empty folder that you may write'),
     cause: error,
