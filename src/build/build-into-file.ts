@@ -77,7 +77,7 @@ export async function buildIntoFile(source: ImageSource, options: BuildIntoFileO
   const isMixed = layers.registry > 0;
   const ownPath = isMixed ? store.mixedPath : store.indexPath;
   const path = options.output ?? ownPath(image.manifestDigest, spacing);
-  await writeFileWhole(path, chunks, { signal });
+  await writeFileWhole(path, chunks, { signal, replace: options.output === undefined });
   const index = await openIndexFile(path);
   try {
     return {

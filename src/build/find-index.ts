@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import { ClipError, isClipError } from '../errors.js';
 import type { ImageRef } from '../reference/image-ref.js';
 import { printImage } from '../reference/print-image.js';
@@ -6,7 +5,7 @@ import { locateManifest } from '../source/resolve-image.js';
 import type { ImageSource } from '../source/source.js';
 import type { DiscoveredIndex } from './discover-index.js';
 import type { OpenOptions } from './options.js';
-import { openIndexStore } from './store.js';
+import { isFile, openIndexStore } from './store.js';
 
 export interface LocalIndex {
   /** `mixed`: put together here, with layers that others indexed and pushed to the registry. */
@@ -60,7 +59,7 @@ async function find<T>(
     const wanted = pin && digest ? await withIdentity(await store.findAll(digest), pin) : path;
     if (wanted) return { path: wanted, origin: 'store' };
     const mixed = digest && store.mixedPath(digest, spacing);
-    if (mixed && options.index !== 'local' && existsSync(mixed)) {
+    if (mixed && options.index !== 'local' && isFile(mixed)) {
       if (!pin || (await withIdentity([mixed], pin))) return { path: mixed, origin: 'mixed' };
     }
     if (digest && options.index !== 'local') {

@@ -7,7 +7,7 @@ import { FORMAT, IDENTITY, type IndexFacts, indexFacts, SPACING } from '../oci/i
 import { MAX_DOCUMENT } from '../oci/json.js';
 import { isDigest } from '../reference/digest.js';
 import { WHOLE } from './blob-parts.js';
-import { writeFileWhole } from './write-file.js';
+import { OWN_PLACE, writeFileWhole } from './write-file.js';
 
 /** An index in a registry, as the list of referrers and the artifact's manifest tell it. */
 export interface FoundArtifact {
@@ -67,7 +67,7 @@ export function openFoundStore(cacheDir: string): FoundStore {
     async put(repository, digest, found) {
       const record = found === 'none' ? { none: Date.now() } : found;
       const text = Buffer.from(`${JSON.stringify(record)}\n`);
-      await writeFileWhole(recordPath(repository, digest), [text]).catch(() => {});
+      await writeFileWhole(recordPath(repository, digest), [text], OWN_PLACE).catch(() => {});
     },
     async part(digest, number) {
       const bytes = readWhole(partPath(digest, number), MAX_PART);
@@ -76,7 +76,7 @@ export function openFoundStore(cacheDir: string): FoundStore {
       return sha256(part).equals(bytes.subarray(-DIGEST_BYTES)) ? part : undefined;
     },
     async putPart(digest, number, bytes) {
-      await writeFileWhole(partPath(digest, number), [bytes, sha256(bytes)]).catch(() => {});
+      await writeFileWhole(partPath(digest, number), [bytes, sha256(bytes)], OWN_PLACE).catch(() => {});
     },
     async dropPart(digest, number) {
       await rm(partPath(digest, number), { force: true }).catch(() => {});

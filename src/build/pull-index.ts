@@ -103,6 +103,7 @@ async function fetchInto(
   let size = 0;
   await writeFileWhole(path, blobsOf(source, found, { hint: printImage(image), options }), {
     signal,
+    replace: options.output === undefined,
     async check(temporary) {
       const file = openFileSource(temporary);
       try {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { existsSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createClaims } from '../cache/claims.js';
@@ -8,7 +8,7 @@ import { readWhole } from '../cache/read-whole.js';
 import { FORMAT_MAJOR, FORMAT_MINOR } from '../format/limits.js';
 import { isDigest } from '../reference/digest.js';
 import type { SectionStore } from './layer-sections.js';
-import { writeFileWhole } from './write-file.js';
+import { OWN_PLACE, writeFileWhole } from './write-file.js';
 
 /**
  * The local index store, `<cache-dir>/index/`. Names are made of digests, the spacing and the format's version alone, so
@@ -39,6 +39,15 @@ export const MAX_SECTION = 1024 ** 3;
 /** Bytes of the digest that a name stood for, a newline behind it. */
 const MAX_NAME = 256;
 
+/** Whether something can be an index of the store. What is no file was not put there by clip, and gives way to what is built. */
+export function isFile(path: string): boolean {
+  try {
+    return statSync(path, { throwIfNoEntry: false })?.isFile() === true;
+  } catch {
+    return false;
+  }
+}
+
 export function openIndexStore(cacheDir: string): IndexStore {
   const root = join(cacheDir, 'index');
   const keyed = (digest: string, spacing: number) =>
@@ -54,7 +63,7 @@ export function openIndexStore(cacheDir: string): IndexStore {
     mixedPath,
     async find(digest, spacing) {
       const path = indexPath(digest, spacing);
-      return existsSync(path) ? path : (await this.findAll(digest))[0];
+      return isFile(path) ? path : (await this.findAll(digest))[0];
     },
     async findAll(digest) {
       const names = await readdir(root).catch(() => []);
@@ -62,16 +71,19 @@ export function openIndexStore(cacheDir: string): IndexStore {
       return names
         .filter((name) => name.startsWith(prefix) && name.endsWith(suffix))
         .sort()
-        .map((name) => join(root, name));
+        .map((name) => join(root, name))
+        .filter(isFile);
     },
     sections: {
       get: async (digest, spacing) => readWhole(sectionPath(digest, spacing), MAX_SECTION),
-      put: (digest, spacing, section) => writeFileWhole(sectionPath(digest, spacing), [section]),
+      put: (digest, spacing, section) => writeFileWhole(sectionPath(digest, spacing), [section], OWN_PLACE),
       claims: createClaims(spansFolder(cacheDir)),
     },
     async remember(name, platform, manifestDigest) {
       if ((await this.recall(name, platform)) === manifestDigest) return;
-      await writeFileWhole(namePath(name, platform), [Buffer.from(`${manifestDigest}\n`)]).catch(() => {});
+      await writeFileWhole(namePath(name, platform), [Buffer.from(`${manifestDigest}\n`)], OWN_PLACE).catch(
+        () => {},
+      );
     },
     async recall(name, platform) {
       const digest = readWhole(namePath(name, platform), MAX_NAME)?.toString('latin1').trim() ?? '';

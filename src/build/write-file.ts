@@ -10,7 +10,12 @@ export interface WriteOptions {
   signal?: AbortSignal | undefined;
   /** Looks at the complete file before it gets its name; what it throws leaves nothing behind. */
   check?: (path: string) => Promise<void>;
+  /** The name is clip's own: a device, a pipe or a link that stands there gives way. One that a user gave may be meant. */
+  replace?: boolean;
 }
+
+/** A name in the cache folder. */
+export const OWN_PLACE: WriteOptions = { replace: true };
 
 /**
  * Writes a file so that no reader ever sees a part of it: a temporary name in the same folder, then a rename. Nothing is left
@@ -19,12 +24,12 @@ export interface WriteOptions {
 export async function writeFileWhole(
   path: string,
   chunks: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
-  { signal, check }: WriteOptions = {},
+  { signal, check, replace = false }: WriteOptions = {},
 ): Promise<void> {
   // Not made of the file's own name, which may be as long as the file system takes.
   const temporary = join(dirname(path), `.clip-${process.pid}-${randomBytes(6).toString('hex')}.tmp`);
   try {
-    const there = await stat(path).catch(() => undefined);
+    const there = replace ? undefined : await stat(path).catch(() => undefined);
     if (there && !there.isFile()) {
       throw new ClipError('NOT_A_FILE', `${escapeText(path)} is there, and no regular file`, {
         hint: 'name a file: it is written under another name first, and renamed',

@@ -1,12 +1,15 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { lstatSync, mkdirSync, readdirSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { openFoundStore } from '../../src/build/found-store.js';
 import { openIndexStore } from '../../src/build/store.js';
 import { findSpooled, rememberSpooled } from '../../src/source/archive/spool.js';
+import { writeLayout } from '../support/layout-builder.js';
 import { temporaryFolder } from '../support/reading.js';
+import { clip } from '../support/run-clip.js';
+import { member, tar } from '../support/tar-builder.js';
 
 const digest = `sha256:${'ab'.repeat(32)}`;
 const facts = { identity: digest, format: '1.0', spacing: 1 << 20 };
@@ -63,6 +66,36 @@ test('pipes in the place of what is kept beside indexes are nothing, and are not
     execFileSync('mkfifo', [file]);
   }
   assert.deepEqual(await read(), Array(5).fill(undefined));
+});
+
+test('what is no file in the place of an index is passed over, and replaced by what is built', async (t) => {
+  const dir = temporaryFolder(t);
+  const cacheDir = join(dir, 'cache');
+  writeLayout(join(dir, 'layout'), [tar(member({ name: 'file' }, 'content'))]);
+  const cat = async () => {
+    const done = await clip(['cat', `oci:${join(dir, 'layout')}`, '/file'], { cacheDir });
+    assert.deepEqual([done.status, `${done.stdout}`], [0, 'content'], done.stderr);
+  };
+  await cat();
+  const [index, section] = ['index', 'index/layers'].map((folder) => {
+    const found = readdirSync(join(cacheDir, folder), { withFileTypes: true }).filter((one) => one.isFile());
+    return join(cacheDir, folder, found[0]!.name);
+  });
+  const forms: ((path: string) => void)[] = [
+    (path) => execFileSync('mkfifo', [path]),
+    (path) => symlinkSync('/dev/zero', path),
+    (path) => symlinkSync('nowhere', path),
+    (path) => symlinkSync(path, path),
+    (path) => symlinkSync('..', path),
+  ];
+  for (const put of forms) {
+    for (const path of [index!, section!]) {
+      rmSync(path);
+      put(path);
+    }
+    await cat();
+    for (const path of [index!, section!]) assert.ok(lstatSync(path).isFile(), `${put}`);
+  }
 });
 
 test('files that are too long for what they should be are not read', async (t) => {
