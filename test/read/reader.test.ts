@@ -112,7 +112,7 @@ async function withGaps() {
   return { image, reader, node, asked: () => image.source.calls.length - calls };
 }
 
-test('span: four runs of one load are asked for at a time', async () => {
+test('span: four runs of one load are asked for at a time', { timeout: 60_000 }, async () => {
   const { image, reader, node, asked } = await withGaps();
   let open: () => void = () => {};
   const gate = new Promise<void>((resolve) => {
@@ -120,6 +120,7 @@ test('span: four runs of one load are asked for at a time', async () => {
   });
   image.source.pause = () => gate;
   const reads = reader.readAll(node);
+  while (asked() < 4) await new Promise(setImmediate);
   await new Promise((resolve) => setTimeout(resolve, 20));
   assert.equal(asked(), 4);
   open();
@@ -294,7 +295,7 @@ test('prefetch counts as such and makes later reads hits', async () => {
   assert.equal(after.hits.memory, 11);
 });
 
-test('prefetch asks for the next window while one is on its way', async () => {
+test('prefetch asks for the next window while one is on its way', { timeout: 60_000 }, async () => {
   // No two spans of it are the same.
   const large = Uint8Array.from({ length: 20 << 20 }, (_, i) => i >>> 16);
   const image = fakeImage([{ files: { large }, encoding: 'plain' }], 1 << 20);
@@ -305,6 +306,7 @@ test('prefetch asks for the next window while one is on its way', async () => {
   });
   image.source.pause = () => gate;
   const prefetch = reader.prefetch([await image.node('large')]);
+  while (image.source.calls.length < 2) await new Promise(setImmediate);
   await new Promise((resolve) => setTimeout(resolve, 20));
   assert.equal(image.source.calls.length, 2);
   open();
