@@ -12,7 +12,7 @@ import { dirname, join } from 'node:path';
 import { errnoOf } from '../errno.js';
 import { type Observer, silentObserver } from '../observer.js';
 import { holderOf, isGone, whoAmI } from './claims.js';
-import { listEntries, remove, removeStaleTemporaries, writeWhole } from './disk-files.js';
+import { isRemoved, listEntries, remove, removeStaleTemporaries, writeWhole } from './disk-files.js';
 import { makeFolder } from './make-folder.js';
 
 /**
@@ -45,6 +45,8 @@ export interface PruneResult {
   bytes: number;
   removedEntries: number;
   removedBytes: number;
+  /** Entries that should have gone and that this user may not remove; they are among those that are left. */
+  stuckEntries: number;
 }
 
 export function createDiskUsage(spans: string, quota: number, observer: Observer): DiskUsage {
@@ -108,7 +110,13 @@ export function prune(
   return underLock(spans, () => {
     const observer = options.observer ?? silentObserver;
     const entries = [...listEntries(spans)];
-    const result: PruneResult = { entries: entries.length, bytes: 0, removedEntries: 0, removedBytes: 0 };
+    const result: PruneResult = {
+      entries: entries.length,
+      bytes: 0,
+      removedEntries: 0,
+      removedBytes: 0,
+      stuckEntries: 0,
+    };
     for (const entry of entries) result.bytes += entry.size;
     if (result.bytes > options.maxBytes) {
       entries.sort((a, b) => a.usedMs - b.usedMs);
@@ -118,13 +126,19 @@ export function prune(
           result.removedEntries++;
           result.removedBytes += entry.size;
           observer.emit({ type: 'evicted', tier: 'disk', key: entry.key, bytes: entry.size });
+        } else if (!isRemoved(entry.path)) {
+          result.stuckEntries++;
+          continue;
         }
         result.entries--;
         result.bytes -= entry.size;
       }
     }
     removeStaleTemporaries(spans);
-    writeWhole(spans, join(spans, 'usage'), Buffer.from(`${result.bytes}\n`));
+    // What nobody can remove does not have every writer count the folder.
+    const known =
+      result.stuckEntries > 0 ? Math.min(result.bytes, options.maxBytes * LOW_WATER) : result.bytes;
+    writeWhole(spans, join(spans, 'usage'), Buffer.from(`${Math.floor(known)}\n`));
     return result;
   });
 }

@@ -74,6 +74,26 @@ test('what may not be removed is not told as removed', async (t) => {
   }
 });
 
+test('what may not be removed is not told as pruned', async (t) => {
+  const cacheDir = temporaryFolder(t);
+  const keys = await fill(cacheDir, 4);
+  const spans = join(cacheDir, 'spans');
+  const fixed = new Set(keys.slice(0, 2).map((key) => key.slice(0, 2)));
+  const isRoot = process.geteuid?.() === 0;
+  execFileSync('chmod', ['-R', 'a+rwX', cacheDir]);
+  for (const prefix of fixed) chmodSync(join(spans, 'sha256', prefix), 0o555);
+  if (isRoot) process.seteuid?.(65_534);
+  try {
+    const { removedEntries, removedBytes, entries, bytes, stuckEntries } = pruneDisk(cacheDir, 100)!;
+    assert.deepEqual([entries, bytes, removedEntries], [2, 20_000, 2]);
+    assert.deepEqual([removedBytes, stuckEntries], [20_000, 2]);
+    assert.equal(diskInfo(cacheDir).entries, 2);
+  } finally {
+    if (isRoot) process.seteuid?.(0);
+    execFileSync('chmod', ['-R', 'u+w', cacheDir]);
+  }
+});
+
 test('clear takes what is of the cache and nothing else', async (t) => {
   const cacheDir = temporaryFolder(t);
   await fill(cacheDir, 3);

@@ -68,11 +68,13 @@ function prune(context: Context): Report {
       hint: 'try again when it is done',
     });
   }
-  const { entries, bytes, removedEntries, removedBytes } = result;
-  return {
+  const { entries, bytes, removedEntries, removedBytes, stuckEntries } = result;
+  const report: Report = {
     fields: { directory, entries, bytes, limit: diskCache, removedEntries, removedBytes },
     text: `${dropped(removedEntries, removedBytes)}; ${contents({ directory, entries, bytes })}`,
   };
+  if (stuckEntries > 0) report.failure = notRemoved(stuckEntries, directory);
+  return report;
 }
 
 function clear(context: Context): Report {
