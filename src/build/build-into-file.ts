@@ -14,6 +14,7 @@ import type { OpenOptions } from './options.js';
 import { openRegistrySections } from './registry-sections.js';
 import { sourceOptions } from './source-options.js';
 import type { IndexStore } from './store.js';
+import { boundIndexes } from './stored-indexes.js';
 import { writeFileWhole } from './write-file.js';
 
 /** What was built; `clip index --json` (docs/cli.md) prints it. Sizes are bytes. */
@@ -65,10 +66,13 @@ export async function buildIntoFile(source: ImageSource, options: BuildIntoFileO
           ...cancel,
         })
       : undefined;
+  let written = 0;
   const { chunks, layers } = await buildIndex(source, image, {
     spacing,
     sourceHint: options.hint ?? name,
-    sections: sectionsFor(options),
+    sections: counted(sectionsFor(options), (bytes) => {
+      written += bytes;
+    }),
     ...(others && { elsewhere: others.get }),
     observer,
     ...cancel,
@@ -77,18 +81,31 @@ export async function buildIntoFile(source: ImageSource, options: BuildIntoFileO
   const isMixed = layers.registry > 0;
   const ownPath = isMixed ? store.mixedPath : store.indexPath;
   const path = options.output ?? ownPath(image.manifestDigest, spacing);
-  await writeFileWhole(path, chunks, { signal, replace: options.output === undefined });
-  const index = await openIndexFile(path);
-  try {
-    return {
-      path,
-      layerOrigins: layers,
-      ...summary(index, image.manifestDigest, { name, platform: image.platform }),
-      ...elapsed(started),
-    };
-  } finally {
-    await index.close();
-  }
+  let built: ReturnType<typeof summary> | undefined;
+  await writeFileWhole(path, chunks, {
+    signal,
+    replace: options.output === undefined,
+    // Once it has its name it may be gone: others bound and empty the cache.
+    async check(temporary) {
+      const index = await openIndexFile(temporary);
+      built = summary(index, image.manifestDigest, { name, platform: image.platform });
+      await index.close();
+    },
+  });
+  if (options.output === undefined) written += built!.indexSize;
+  boundIndexes(store.cacheDir, { quota: options.diskCache, bytes: written, observer });
+  return { path, layerOrigins: layers, ...built!, ...elapsed(started) };
+}
+
+/** Tells the bytes that are put. */
+function counted(sections: SectionStore, onPut: (bytes: number) => void): SectionStore {
+  return {
+    ...sections,
+    async put(digest, spacing, section) {
+      await sections.put(digest, spacing, section);
+      onPut(section.length);
+    },
+  };
 }
 
 /** Before anything is written. `head`: the file's first chunk. */

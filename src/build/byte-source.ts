@@ -1,4 +1,5 @@
 import fs from 'node:fs';
+import { touch } from '../cache/touch.js';
 import { ClipError } from '../errors.js';
 import type { ByteSource } from '../format/image-index.js';
 import { breath } from '../read/turns.js';
@@ -6,14 +7,16 @@ import { fromFsError } from './fs-error.js';
 
 /**
  * Opens a local index file for random access. Reads block: they are of a block of 64 KiB or two, and through the thread pool
- * each would take ten times as long. Throws INDEX_NOT_FOUND, IS_DIRECTORY, NOT_A_FILE, IO.
+ * each would take ten times as long. One of the store is marked as used. Throws INDEX_NOT_FOUND, IS_DIRECTORY, NOT_A_FILE, IO.
  */
-export function openFileSource(path: string): ByteSource {
+export function openFileSource(path: string, { isStored = false } = {}): ByteSource {
   const file = openFile(path);
+  const found = fs.fstatSync(file);
+  if (isStored) touch(file, found.mtimeMs);
   // A number that was closed may be another file's the next moment.
   let closed = false;
   return {
-    size: fs.fstatSync(file).size,
+    size: found.size,
     async read(offset, length) {
       // What was read before is verified and decoded in the same turn of the event loop.
       await breath();

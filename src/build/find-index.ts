@@ -137,7 +137,7 @@ async function inRegistry(
   },
 ): Promise<RemoteIndex | undefined> {
   if (image.transport !== 'docker') return undefined;
-  const { observer, signal, offline, cacheDir } = what.options;
+  const { observer, signal, offline, cacheDir, diskCache: quota } = what.options;
   const [{ discoverIndex }, { openFoundStore }] = await Promise.all([
     import('./discover-index.js'),
     import('./found-store.js'),
@@ -147,7 +147,10 @@ async function inRegistry(
       manifestDigest: what.digest,
       identity: what.pin,
       repository: repositoryOf(image),
-      store: openFoundStore(cacheDir),
+      store: openFoundStore(cacheDir, async (bytes) => {
+        const { boundIndexes } = await import('./stored-indexes.js');
+        boundIndexes(cacheDir, { quota, bytes, observer });
+      }),
       source: what.source,
       offline,
       observer,

@@ -7,6 +7,7 @@ import { FORMAT, IDENTITY, type IndexFacts, indexFacts, SPACING } from '../oci/i
 import { MAX_DOCUMENT } from '../oci/json.js';
 import { isDigest } from '../reference/digest.js';
 import { WHOLE } from './blob-parts.js';
+import { indexFolder } from './store.js';
 import { OWN_PLACE, writeFileWhole } from './write-file.js';
 
 /** An index in a registry, as the list of referrers and the artifact's manifest tell it. */
@@ -49,8 +50,11 @@ const MAX_PART = WHOLE + DIGEST_BYTES;
 const MAX_RECORD = MAX_DOCUMENT;
 
 /** Nothing is an error: a store that cannot be written to is one that forgets. */
-export function openFoundStore(cacheDir: string): FoundStore {
-  const root = join(cacheDir, 'index', 'found');
+export function openFoundStore(
+  cacheDir: string,
+  onWritten: (bytes: number) => Promise<void> | void = () => {},
+): FoundStore {
+  const root = join(indexFolder(cacheDir), 'found');
   const recordPath = (repository: string, digest: string) =>
     join(root, createHash('sha256').update(`${repository}\n${digest}`).digest('hex'));
   const partPath = (digest: string, number: number) =>
@@ -69,19 +73,30 @@ export function openFoundStore(cacheDir: string): FoundStore {
       const text = Buffer.from(`${JSON.stringify(record)}\n`);
       await writeFileWhole(recordPath(repository, digest), [text], OWN_PLACE).catch(() => {});
     },
-    async part(digest, number) {
-      const bytes = readWhole(partPath(digest, number), MAX_PART);
-      if (!bytes || bytes.length < DIGEST_BYTES) return undefined;
-      const part = bytes.subarray(0, -DIGEST_BYTES);
-      return sha256(part).equals(bytes.subarray(-DIGEST_BYTES)) ? part : undefined;
-    },
+    part: async (digest, number) => partIn(partPath(digest, number)),
     async putPart(digest, number, bytes) {
-      await writeFileWhole(partPath(digest, number), [bytes, sha256(bytes)], OWN_PLACE).catch(() => {});
+      await writeFileWhole(partPath(digest, number), [bytes, sha256(bytes)], OWN_PLACE).then(
+        () => onWritten(bytes.length),
+        () => {},
+      );
     },
     async dropPart(digest, number) {
       await rm(partPath(digest, number), { force: true }).catch(() => {});
     },
   };
+}
+
+/** The piece that a file holds, if it is whole. */
+export function partIn(path: string): Uint8Array | undefined {
+  const bytes = readWhole(path, MAX_PART);
+  if (!bytes || bytes.length < DIGEST_BYTES) return undefined;
+  const part = bytes.subarray(0, -DIGEST_BYTES);
+  return sha256(part).equals(bytes.subarray(-DIGEST_BYTES)) ? part : undefined;
+}
+
+/** Whether a text is a record of what was found. */
+export function isRecord(text: string): boolean {
+  return parseRecord(text) !== undefined;
 }
 
 /** Bytes of an index that consists of these blobs. */

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
-import { dirname, isAbsolute, join } from 'node:path';
+import { dirname, isAbsolute, join, resolve, sep } from 'node:path';
 import { ClipError, isClipError } from '../errors.js';
 import type { ImageIndex } from '../format/image-index.js';
 import { createImageReader } from '../read/reader.js';
@@ -17,6 +17,7 @@ import { openIndexFile } from './open-index-file.js';
 import type { OpenedImage } from './opened-image.js';
 import type { OpenOptions } from './options.js';
 import { sourceOptions } from './source-options.js';
+import { indexFolder } from './store.js';
 
 /**
  * Opens an index file, or the index of an image: found in the local store, else built and kept there. Blobs are read from
@@ -32,7 +33,8 @@ export async function openImage(target: string, given: Partial<OpenOptions> = {}
 }
 
 async function openFileTarget(path: string, options: OpenOptions): Promise<OpenedImage> {
-  const index = await openIndexFile(path);
+  const isStored = resolve(path).startsWith(resolve(indexFolder(options.cacheDir)) + sep);
+  const index = await openIndexFile(path, { isStored });
   try {
     requireIdentity(index, options, path);
     const source = lazySource(async () => {
@@ -99,19 +101,24 @@ async function openStoredIndex(
   const found = await findOrBuildIndex(image, source, options);
   if (found.origin === 'registry') return found;
   try {
-    return { ...found, index: await openIndexFile(found.path) };
+    return { ...found, index: await openIndexFile(found.path, { isStored: true }) };
   } catch (error) {
     const isKept = found.origin === 'store' || found.origin === 'mixed';
-    if (!isKept || options.index !== 'auto' || !isClipError(error, 'CORRUPT_INDEX')) {
+    const isDamaged = isKept && options.index === 'auto' && isClipError(error, 'CORRUPT_INDEX');
+    // Somebody emptied the cache between the look and the opening.
+    const isGone = found.discard === undefined && isClipError(error, 'INDEX_NOT_FOUND');
+    if (!isDamaged && !isGone) {
       await found.discard?.();
       throw error;
     }
-    options.observer.emit({
-      type: 'warning',
-      code: 'CORRUPT_INDEX',
-      message: `${error.message}: it is built again`,
-    });
-    await rm(found.path, { force: true });
+    if (isDamaged) {
+      options.observer.emit({
+        type: 'warning',
+        code: 'CORRUPT_INDEX',
+        message: `${error.message}: it is built again`,
+      });
+      await rm(found.path, { force: true });
+    }
     const anew = await findOrBuildIndex(image, source, options);
     return anew.origin === 'registry' ? anew : { ...anew, index: await openIndexFile(anew.path) };
   }

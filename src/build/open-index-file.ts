@@ -3,9 +3,9 @@ import type { ImageIndex } from '../format/image-index.js';
 import { openIndex } from '../format/open-index.js';
 import { openFileSource } from './byte-source.js';
 
-/** Opens a local index file. Throws INDEX_NOT_FOUND, CORRUPT_INDEX, NEWER_INDEX. */
-export async function openIndexFile(path: string): Promise<ImageIndex> {
-  const bytes = openFileSource(path);
+/** Opens a local index file; `isStored` marks it as used. Throws INDEX_NOT_FOUND, CORRUPT_INDEX, NEWER_INDEX. */
+export async function openIndexFile(path: string, how?: { isStored: boolean }): Promise<ImageIndex> {
+  const bytes = openFileSource(path, how);
   try {
     return await openIndex(bytes);
   } catch (error) {

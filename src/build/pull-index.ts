@@ -16,6 +16,7 @@ import type { FoundArtifact } from './found-store.js';
 import type { OpenOptions } from './options.js';
 import { sourceOptions } from './source-options.js';
 import { openIndexStore } from './store.js';
+import { boundIndexes } from './stored-indexes.js';
 import { verifiedBlob } from './verified-blob.js';
 import { writeFileWhole } from './write-file.js';
 
@@ -122,6 +123,8 @@ async function fetchInto(
       }
     },
   });
+  if (options.output === undefined)
+    boundIndexes(cacheDir, { quota: options.diskCache, bytes: size, observer: options.observer });
   const { registry, repository } = image.reference;
   const reference = `${registry}/${repository}@${found.artifact}`;
   return { path, reference, subject: manifestDigest, identity, size };

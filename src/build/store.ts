@@ -21,6 +21,8 @@ import { OWN_PLACE, writeFileWhole } from './write-file.js';
  *   names/<sha256 of name and platform>            the manifest a name stood for when it was last resolved (for --offline)
  */
 export interface IndexStore {
+  /** The folder that the store is below. */
+  readonly cacheDir: string;
   indexPath(manifestDigest: string, spacing: number): string;
   /** The place of an index that was put together here with sections of layers that others pushed to a registry. */
   mixedPath(manifestDigest: string, spacing: number): string;
@@ -48,8 +50,13 @@ export function isFile(path: string): boolean {
   }
 }
 
+/** Where the store of a cache folder lies. */
+export function indexFolder(cacheDir: string): string {
+  return join(cacheDir, 'index');
+}
+
 export function openIndexStore(cacheDir: string): IndexStore {
-  const root = join(cacheDir, 'index');
+  const root = indexFolder(cacheDir);
   const keyed = (digest: string, spacing: number) =>
     `${digest.replace(':', '-')}-${spacing}-v${FORMAT_MAJOR}.${FORMAT_MINOR}`;
   const indexPath = (digest: string, spacing: number) => join(root, `${keyed(digest, spacing)}.clip`);
@@ -59,6 +66,7 @@ export function openIndexStore(cacheDir: string): IndexStore {
   const namePath = (name: string, platform: string) =>
     join(root, 'names', createHash('sha256').update(`${name}\n${platform}`).digest('hex'));
   return {
+    cacheDir,
     indexPath,
     mixedPath,
     async find(digest, spacing) {

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { open, rename, rm, stat } from 'node:fs/promises';
+import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { makeFolder } from '../cache/make-folder.js';
+import { errnoOf } from '../errno.js';
 import { ClipError } from '../errors.js';
 import { escapeText } from '../escape.js';
 import { fromFsError } from './fs-error.js';
@@ -35,8 +36,7 @@ export async function writeFileWhole(
         hint: 'name a file: it is written under another name first, and renamed',
       });
     }
-    makeFolder(dirname(path));
-    const handle = await open(temporary, 'wx');
+    const handle = await createFile(temporary);
     try {
       for await (const chunk of chunks) {
         signal?.throwIfAborted();
@@ -54,7 +54,19 @@ export async function writeFileWhole(
   }
 }
 
-async function writeAll(handle: Awaited<ReturnType<typeof open>>, chunk: Uint8Array): Promise<void> {
+/** Whoever empties the cache takes a folder away while it is empty. */
+async function createFile(path: string): Promise<FileHandle> {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      makeFolder(dirname(path));
+      return await open(path, 'wx');
+    } catch (error) {
+      if (errnoOf(error) !== 'ENOENT' || attempt >= 3) throw error;
+    }
+  }
+}
+
+async function writeAll(handle: FileHandle, chunk: Uint8Array): Promise<void> {
   let done = 0;
   while (done < chunk.length) {
     const { bytesWritten } = await handle.write(chunk, done, chunk.length - done);

@@ -9,7 +9,7 @@ import {
   unlinkSync,
   writeSync,
 } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { errnoOf } from '../errno.js';
 import { makeFolder } from './make-folder.js';
 import { isKey } from './tier.js';
@@ -82,7 +82,7 @@ function openInFolder(path: string): number {
   }
 }
 
-function renameIntoFolder(from: string, to: string): void {
+export function renameIntoFolder(from: string, to: string): void {
   try {
     renameSync(from, to);
   } catch (error) {
@@ -111,40 +111,105 @@ export function isRemoved(path: string): boolean {
   }
 }
 
-/** All entries, in no order. Entries that vanish meanwhile and what is no entry are passed over. */
-export function* listEntries(spans: string): Generator<DiskEntry> {
-  const root = join(spans, 'sha256');
+/**
+ * One of the stores below a cache folder: spans, copies of archives (source/archive/spool.ts), indexes (build/stored-indexes.ts).
+ * Each is bounded, counted, checked and emptied by the same code; beside its entries it has `usage` and `evict.lock`.
+ */
+export interface DiskStore {
+  readonly folder: string;
+  /** Milliseconds for which what was used stays, whatever the bound says. */
+  readonly keptMs: number;
+  /** All entries, in no order. What vanishes meanwhile and what is no entry is passed over. */
+  entries(): Iterable<DiskEntry>;
+  /** Files being written, or left by writers that were killed. */
+  temporaries(): Iterable<string>;
+  /** Its folders, the innermost first; each goes with its last file when the store is emptied. */
+  folders(): Iterable<string>;
+  /** Files that only lead to entries. */
+  aside?(): Iterable<string>;
+}
+
+/** The disk tier of a cache folder. */
+export function spansStore(cacheDir: string): DiskStore {
+  return contentStore(spansFolder(cacheDir));
+}
+
+/** A store of files that are named by their content. */
+export function contentStore(folder: string): DiskStore {
+  return {
+    folder,
+    keptMs: 0,
+    entries: () => listEntries(folder),
+    *temporaries() {
+      for (const name of ['tmp', 'claims']) yield* filesIn(join(folder, name));
+    },
+    *folders() {
+      yield* filesIn(join(folder, 'sha256'));
+      for (const name of ['sha256', 'tmp', 'claims', '']) yield join(folder, name);
+    },
+  };
+}
+
+/** All entries of a store of files that are named by their content. */
+export function* listEntries(folder: string): Generator<DiskEntry> {
+  const root = join(folder, 'sha256');
   for (const prefix of namesIn(root)) {
     for (const rest of namesIn(join(root, prefix))) {
       const key = prefix + rest;
       if (prefix.length !== 2 || !isKey(key)) continue;
-      const path = entryPath(spans, key);
-      const stat = lstatSync(path, { throwIfNoEntry: false });
-      // A link is nothing that clip puts there, and counts so that it can be dropped.
-      if (stat?.isFile() || stat?.isSymbolicLink())
-        yield { key, path, size: stat.size, usedMs: stat.mtimeMs };
+      const entry = entryAt(key, entryPath(folder, key));
+      if (entry) yield entry;
     }
   }
 }
 
-/** Removes what killed writers left behind. */
-export function removeStaleTemporaries(spans: string, olderThanMs = STALE_TEMPORARY_MS): void {
+export function entryAt(key: string, path: string): DiskEntry | undefined {
+  const stat = lstatSync(path, { throwIfNoEntry: false });
+  // A link is nothing that clip puts there, and counts so that it can be dropped.
+  if (!stat?.isFile() && !stat?.isSymbolicLink()) return undefined;
+  return { key, path, size: stat.size, usedMs: stat.mtimeMs };
+}
+
+/** Removes what killed writers left behind in a store of files that are named by their content. */
+export function removeStaleTemporaries(folder: string, olderThanMs = STALE_TEMPORARY_MS): void {
+  removeStale(contentStore(folder).temporaries(), olderThanMs);
+}
+
+export function removeStale(temporaries: Iterable<string>, olderThanMs = STALE_TEMPORARY_MS): void {
   const limit = Date.now() - olderThanMs;
-  for (const folder of [join(spans, 'tmp'), join(spans, 'claims')]) {
-    for (const name of namesIn(folder)) {
-      const path = join(folder, name);
-      const stat = lstatSync(path, { throwIfNoEntry: false });
-      if (stat && stat.mtimeMs <= limit) remove(path);
-    }
+  for (const path of temporaries) {
+    const stat = lstatSync(path, { throwIfNoEntry: false });
+    if (stat && stat.mtimeMs <= limit) remove(path);
   }
 }
 
-/** Takes away all of the tier but its entries, and those of its folders that are empty then. */
-export function removeFolders(spans: string): void {
-  removeStaleTemporaries(spans, Number.NEGATIVE_INFINITY);
-  for (const name of ['usage', 'evict.lock']) remove(join(spans, name));
-  for (const prefix of namesIn(join(spans, 'sha256'))) removeIfEmpty(join(spans, 'sha256', prefix));
-  for (const name of ['sha256', 'tmp', 'claims', '']) removeIfEmpty(join(spans, name));
+/** Takes away all of a store but its entries and what others are writing, and those of its folders that are empty then. */
+export function removeRest(store: DiskStore): void {
+  for (const path of store.temporaries()) if (!isBeingWritten(path)) remove(path);
+  for (const path of store.aside?.() ?? []) remove(path);
+  for (const name of ['usage', 'evict.lock']) remove(join(store.folder, name));
+  for (const folder of store.folders()) removeIfEmpty(folder);
+}
+
+/** Temporary files bear their writer's process id, which says nothing of a process in another container. */
+const WRITERS_FILE = /^(?:\.[a-z]+-)?([0-9]{1,10})(?:-[0-9a-f]{12}.*)?$/;
+const SILENT_MS = 60_000;
+
+function isBeingWritten(path: string): boolean {
+  const pid = WRITERS_FILE.exec(basename(path))?.[1];
+  const stat = lstatSync(path, { throwIfNoEntry: false });
+  if (pid === undefined || stat === undefined) return false;
+  const silent = Date.now() - stat.mtimeMs;
+  return silent < SILENT_MS || (silent < STALE_TEMPORARY_MS && isRunning(Number(pid)));
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return errnoOf(error) !== 'ESRCH';
+  }
 }
 
 function removeIfEmpty(folder: string): void {
@@ -153,6 +218,11 @@ function removeIfEmpty(folder: string): void {
   } catch {
     // Somebody else's file is in it, or somebody is at work.
   }
+}
+
+/** The paths of what is in a folder. */
+export function filesIn(folder: string): string[] {
+  return namesIn(folder).map((name) => join(folder, name));
 }
 
 function namesIn(folder: string): string[] {

@@ -12,11 +12,11 @@ import { dirname, join } from 'node:path';
 import { errnoOf } from '../errno.js';
 import { type Observer, silentObserver } from '../observer.js';
 import { holderOf, isGone, whoAmI } from './claims.js';
-import { isRemoved, listEntries, remove, removeStaleTemporaries, writeWhole } from './disk-files.js';
+import { type DiskStore, isRemoved, remove, removeStale, writeWhole } from './disk-files.js';
 import { makeFolder } from './make-folder.js';
 
 /**
- * Keeps the disk tier within its quota with many processes writing, and without counting the folder each time. The file `usage`
+ * Keeps a store of the cache folder within its quota with many processes writing, and without counting the folder each time. The file `usage`
  * holds one number per line; their sum is about what the entries add up to. A writer appends what it added
  * (one small O_APPEND write is atomic on a local file system); whoever sees the sum pass the quota counts the folder, removes the
  * least recently used entries and writes the true sum. A lost line makes the sum too low until the next count,
@@ -49,15 +49,15 @@ export interface PruneResult {
   stuckEntries: number;
 }
 
-export function createDiskUsage(spans: string, quota: number, observer: Observer): DiskUsage {
+export function createDiskUsage(store: DiskStore, quota: number, observer: Observer): DiskUsage {
   let unreported = 0;
   function report(): void {
     if (unreported === 0) return;
     const bytes = unreported;
     unreported = 0;
     try {
-      const total = addToTotal(spans, bytes);
-      if (total === undefined || total > quota) prune(spans, { maxBytes: quota, observer });
+      const total = addToTotal(store.folder, bytes);
+      if (total === undefined || total > quota) prune(store, { maxBytes: quota, observer });
     } catch {
       // The folder may be gone or read-only by now; the tier finds that out by itself at its next write.
     }
@@ -75,8 +75,8 @@ export function createDiskUsage(spans: string, quota: number, observer: Observer
 const OWN_FILE = constants.O_RDWR | constants.O_APPEND | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
 /** Appends to the usage file; the new sum, or undefined when the folder must be counted anew, which makes the file anew too. */
-function addToTotal(spans: string, bytes: number): number | undefined {
-  const path = join(spans, 'usage');
+function addToTotal(folder: string, bytes: number): number | undefined {
+  const path = join(folder, 'usage');
   if (lstatSync(path, { throwIfNoEntry: false })?.isFile() !== true) return undefined;
   const file = openSync(path, OWN_FILE);
   try {
@@ -104,24 +104,29 @@ function textOf(file: number): string {
  * process does this at a time; undefined when another is at it. What is being read stays readable: a reader has the file open.
  */
 export function prune(
-  spans: string,
+  store: DiskStore,
   options: { maxBytes: number; observer?: Observer },
 ): PruneResult | undefined {
-  return underLock(spans, () => {
-    const observer = options.observer ?? silentObserver;
-    const entries = [...listEntries(spans)];
+  const { maxBytes, observer = silentObserver } = options;
+  return underLock(store.folder, () => {
+    const entries = [...store.entries()];
     const result: PruneResult = {
       entries: entries.length,
-      bytes: 0,
+      bytes: entries.reduce((sum, entry) => sum + entry.size, 0),
       removedEntries: 0,
       removedBytes: 0,
       stuckEntries: 0,
     };
-    for (const entry of entries) result.bytes += entry.size;
-    if (result.bytes > options.maxBytes) {
+    let stays = 0;
+    if (result.bytes > maxBytes) {
+      const now = Date.now();
       entries.sort((a, b) => a.usedMs - b.usedMs);
       for (const entry of entries) {
-        if (result.bytes <= options.maxBytes * LOW_WATER) break;
+        if (result.bytes <= maxBytes * LOW_WATER) break;
+        if (Math.abs(now - entry.usedMs) < store.keptMs) {
+          stays++;
+          continue;
+        }
         if (remove(entry.path)) {
           result.removedEntries++;
           result.removedBytes += entry.size;
@@ -134,17 +139,22 @@ export function prune(
         result.bytes -= entry.size;
       }
     }
-    removeStaleTemporaries(spans);
-    // What nobody can remove does not have every writer count the folder.
+    removeStale(store.temporaries());
+    // What cannot go now does not have every writer count the folder.
     const known =
-      result.stuckEntries > 0 ? Math.min(result.bytes, options.maxBytes * LOW_WATER) : result.bytes;
-    writeWhole(spans, join(spans, 'usage'), Buffer.from(`${Math.floor(known)}\n`));
+      stays + result.stuckEntries > 0 ? Math.min(result.bytes, maxBytes * LOW_WATER) : result.bytes;
+    try {
+      writeWhole(store.folder, join(store.folder, 'usage'), Buffer.from(`${Math.floor(known)}\n`));
+    } catch (error) {
+      // Somebody emptied the store meanwhile.
+      if (errnoOf(error) !== 'ENOENT') throw error;
+    }
     return result;
   });
 }
 
-function underLock<T>(spans: string, action: () => T): T | undefined {
-  const lock = join(spans, 'evict.lock');
+function underLock<T>(folder: string, action: () => T): T | undefined {
+  const lock = join(folder, 'evict.lock');
   if (!acquire(lock) && !(isStale(lock) && remove(lock) && acquire(lock))) return undefined;
   try {
     return action();
@@ -154,14 +164,18 @@ function underLock<T>(spans: string, action: () => T): T | undefined {
 }
 
 function acquire(lock: string): boolean {
-  try {
-    makeFolder(dirname(lock), 0o700);
-    // A link that names who holds it, as a claim does: a lock of a killed process is taken over at once.
-    symlinkSync(whoAmI(), lock);
-    return true;
-  } catch (error) {
-    if (errnoOf(error) === 'EEXIST') return false;
-    throw error;
+  for (let attempt = 0; ; attempt++) {
+    try {
+      makeFolder(dirname(lock), 0o700);
+      // A link that names who holds it, as a claim does: a lock of a killed process is taken over at once.
+      symlinkSync(whoAmI(), lock);
+      return true;
+    } catch (error) {
+      const code = errnoOf(error);
+      if (code === 'EEXIST') return false;
+      // Somebody who empties the store took its folder away.
+      if (code !== 'ENOENT' || attempt >= 3) throw error;
+    }
   }
 }
 

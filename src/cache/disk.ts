@@ -1,12 +1,20 @@
-import { closeSync, constants, futimesSync, openSync, readSync, statSync } from 'node:fs';
+import { closeSync, constants, openSync, readSync, statSync } from 'node:fs';
 import { textToByteString } from '../bytes.js';
 import { errnoOf, isDiskFull } from '../errno.js';
 import { escapeName } from '../escape.js';
 import type { Observer } from '../observer.js';
 import { createClaims } from './claims.js';
-import { entryPath, isRemoved, removeStaleTemporaries, spansFolder, writeWhole } from './disk-files.js';
+import {
+  entryPath,
+  isRemoved,
+  removeStaleTemporaries,
+  spansFolder,
+  spansStore,
+  writeWhole,
+} from './disk-files.js';
 import { createDiskUsage, LOW_WATER } from './disk-usage.js';
 import { type CacheTier, isKey } from './tier.js';
+import { touch } from './touch.js';
 
 export interface DiskTierOptions {
   /** The tier lives in `<cacheDir>/spans`. */
@@ -15,9 +23,6 @@ export interface DiskTierOptions {
   quota: number;
   observer: Observer;
 }
-
-/** A hit renews an entry's time of use when it is older than this: recent enough to evict by, rare enough to cost nothing. */
-const TOUCH_AFTER_MS = 60_000;
 
 /** So many entries in a row that cannot be read are not the entries' fault. */
 const FAILED_READS = 3;
@@ -35,7 +40,7 @@ const PASSING = new Set(['EMFILE', 'ENFILE', 'EINTR', 'EAGAIN', 'EBUSY', 'ENOENT
 export function createDiskTier(options: DiskTierOptions): CacheTier & { readonly name: 'disk' } {
   const { quota, observer } = options;
   const spans = spansFolder(options.cacheDir);
-  const usage = createDiskUsage(spans, quota, observer);
+  const usage = createDiskUsage(spansStore(options.cacheDir), quota, observer);
   const claims = createClaims(spans);
   let reading = true;
   let failedReads = 0;
@@ -141,15 +146,5 @@ function readEntry(path: string, length: number): Uint8Array | undefined {
     return new Uint8Array(bytes.buffer);
   } finally {
     closeSync(fd);
-  }
-}
-
-function touch(fd: number, usedMs: number): void {
-  const now = Date.now();
-  if (now - usedMs < TOUCH_AFTER_MS) return;
-  try {
-    futimesSync(fd, now / 1000, now / 1000);
-  } catch {
-    // Another user's entry or a read-only disk: it only looks older than it is.
   }
 }

@@ -1,11 +1,25 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { lstatSync, mkdirSync, readdirSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { openFoundStore } from '../../src/build/found-store.js';
 import { openIndexStore } from '../../src/build/store.js';
+import { boundIndexes } from '../../src/build/stored-indexes.js';
+import { FORMAT_MAJOR, FORMAT_MINOR } from '../../src/format/limits.js';
+import { silentObserver } from '../../src/observer.js';
 import { findSpooled, rememberSpooled } from '../../src/source/archive/spool.js';
+import { sha256 } from '../support/fake-image.js';
 import { writeLayout } from '../support/layout-builder.js';
 import { temporaryFolder } from '../support/reading.js';
 import { clip } from '../support/run-clip.js';
@@ -118,4 +132,32 @@ test('a record of an index that no registry would be believed is none', async (t
     await store.put('repository', digest, { artifact: digest, facts, blobs: sizes.map(blob) });
     assert.equal((await store.get('repository', digest)) !== undefined, isKnown, `${sizes}`);
   }
+});
+
+test('the index store is bounded: what was used longest ago goes first, and nothing that was used within the hour', async (t) => {
+  const cacheDir = temporaryFolder(t);
+  const store = openIndexStore(cacheDir);
+  const digests = Array.from({ length: 10 }, (_, i) => `sha256:${sha256(Buffer.from(`${i}`))}`);
+  const pathOf = (digest: string) =>
+    join(cacheDir, 'index/layers', `${digest.replace(':', '-')}-1-v${FORMAT_MAJOR}.${FORMAT_MINOR}`);
+  const there = () => digests.map((digest) => existsSync(pathOf(digest)));
+  const bound = { quota: 5000, bytes: 1000, observer: silentObserver };
+  for (const [i, digest] of digests.entries()) {
+    await store.sections.put(digest, 1, Buffer.alloc(1000));
+    utimesSync(pathOf(digest), 1e9 + i, 1e9 + i);
+  }
+  assert.ok(await store.sections.get(digests[0]!, 1), 'a use, which counts');
+  boundIndexes(cacheDir, bound);
+  assert.deepEqual(
+    there(),
+    digests.map((_, i) => i === 0 || i >= 7),
+  );
+  for (let i = 1; i < 7; i++) await store.sections.put(digests[i]!, 1, Buffer.alloc(1000));
+  boundIndexes(cacheDir, { ...bound, bytes: 6000 });
+  assert.deepEqual(
+    there(),
+    digests.map((_, i) => i < 7),
+  );
+  boundIndexes(cacheDir, { ...bound, quota: 0 });
+  assert.ok(there()[1], 'without a disk cache there is no bound');
 });

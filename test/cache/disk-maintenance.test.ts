@@ -13,8 +13,9 @@ import {
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { createDiskTier } from '../../src/cache/disk.js';
-import { entryPath } from '../../src/cache/disk-files.js';
-import { clearDisk, diskInfo, pruneDisk, verifyDisk } from '../../src/cache/disk-maintenance.js';
+import { entryPath, spansStore } from '../../src/cache/disk-files.js';
+import { clearStore, storeInfo, verifyStore } from '../../src/cache/disk-maintenance.js';
+import { prune } from '../../src/cache/disk-usage.js';
 import { silentObserver } from '../../src/observer.js';
 import { noise, recorder, sha256 } from '../support/fake-image.js';
 import { temporaryFolder } from '../support/reading.js';
@@ -33,16 +34,16 @@ async function fill(cacheDir: string, count: number): Promise<string[]> {
 
 test('info counts, prune bounds, clear empties', async (t) => {
   const cacheDir = temporaryFolder(t);
-  assert.equal(diskInfo(cacheDir).entries, 0);
+  assert.equal(storeInfo(spansStore(cacheDir)).entries, 0);
   await fill(cacheDir, 10);
-  const { entries, bytes, directory } = diskInfo(cacheDir);
+  const { entries, bytes, directory } = storeInfo(spansStore(cacheDir));
   assert.deepEqual([entries, bytes, directory], [10, 100_000, join(cacheDir, 'spans')]);
-  assert.equal(pruneDisk(cacheDir, 50_000)?.entries, 4);
-  assert.equal(diskInfo(cacheDir).bytes, 40_000);
-  assert.deepEqual(clearDisk(cacheDir).removed, { entries: 4, bytes: 40_000 });
-  assert.equal(diskInfo(cacheDir).entries, 0);
+  assert.equal(prune(spansStore(cacheDir), { maxBytes: 50_000 })?.entries, 4);
+  assert.equal(storeInfo(spansStore(cacheDir)).bytes, 40_000);
+  assert.deepEqual(clearStore(spansStore(cacheDir)).removed, { entries: 4, bytes: 40_000 });
+  assert.equal(storeInfo(spansStore(cacheDir)).entries, 0);
   await fill(cacheDir, 1);
-  assert.equal(diskInfo(cacheDir).entries, 1);
+  assert.equal(storeInfo(spansStore(cacheDir)).entries, 1);
 });
 
 test('what may not be removed is not told as removed', async (t) => {
@@ -63,11 +64,11 @@ test('what may not be removed is not told as removed', async (t) => {
   }
   if (isRoot) process.seteuid?.(65_534);
   try {
-    const { corrupt, left } = await verifyDisk(cacheDir);
+    const { corrupt, left } = await verifyStore(spansStore(cacheDir));
     assert.deepEqual({ corrupt, left }, { corrupt: [key], left: 1 });
-    const cleared = clearDisk(cacheDir);
+    const cleared = clearStore(spansStore(cacheDir));
     assert.deepEqual([cleared.left.entries, cleared.removed.entries], [2, 0]);
-    assert.equal(diskInfo(cacheDir).entries, 2);
+    assert.equal(storeInfo(spansStore(cacheDir)).entries, 2);
   } finally {
     if (isRoot) process.seteuid?.(0);
     execFileSync('chmod', ['-R', 'u+w', cacheDir]);
@@ -84,10 +85,12 @@ test('what may not be removed is not told as pruned', async (t) => {
   for (const prefix of fixed) chmodSync(join(spans, 'sha256', prefix), 0o555);
   if (isRoot) process.seteuid?.(65_534);
   try {
-    const { removedEntries, removedBytes, entries, bytes, stuckEntries } = pruneDisk(cacheDir, 100)!;
+    const { removedEntries, removedBytes, entries, bytes, stuckEntries } = prune(spansStore(cacheDir), {
+      maxBytes: 100,
+    })!;
     assert.deepEqual([entries, bytes, removedEntries], [2, 20_000, 2]);
     assert.deepEqual([removedBytes, stuckEntries], [20_000, 2]);
-    assert.equal(diskInfo(cacheDir).entries, 2);
+    assert.equal(storeInfo(spansStore(cacheDir)).entries, 2);
   } finally {
     if (isRoot) process.seteuid?.(0);
     execFileSync('chmod', ['-R', 'u+w', cacheDir]);
@@ -103,12 +106,12 @@ test('clear takes what is of the cache and nothing else', async (t) => {
   mkdirSync(join(spans, 'sha256', 'zz'));
   const mine = [join(spans, 'notes'), join(spans, 'sha256', 'zz', 'mine')];
   for (const path of mine) writeFileSync(path, 'precious');
-  assert.equal(clearDisk(cacheDir).isGone, false);
+  assert.equal(clearStore(spansStore(cacheDir)).isGone, false);
   const left = readdirSync(spans, { recursive: true, encoding: 'utf8' });
   assert.deepEqual(left.sort(), ['notes', 'sha256', 'sha256/zz', 'sha256/zz/mine']);
   for (const path of mine) rmSync(path);
   rmSync(join(spans, 'sha256'), { recursive: true });
-  assert.equal(clearDisk(cacheDir).isGone, true);
+  assert.equal(clearStore(spansStore(cacheDir)).isGone, true);
   assert.deepEqual(readdirSync(cacheDir), []);
 });
 
@@ -120,12 +123,12 @@ test('verify finds and removes exactly what is damaged', async (t) => {
   truncateSync(entryPath(spans, damaged[0] as string), 10);
   writeFileSync(entryPath(spans, damaged[1] as string), Buffer.alloc(10_000));
   const observer = recorder();
-  const result = await verifyDisk(cacheDir, { observer });
+  const result = await verifyStore(spansStore(cacheDir), { observer });
   assert.equal(result.entries, 5);
   assert.deepEqual(result.corrupt.sort(), damaged);
   assert.equal(observer.count('corrupt'), 2);
-  assert.deepEqual((await verifyDisk(cacheDir)).corrupt, []);
-  assert.equal(diskInfo(cacheDir).entries, 3);
+  assert.deepEqual((await verifyStore(spansStore(cacheDir))).corrupt, []);
+  assert.equal(storeInfo(spansStore(cacheDir)).entries, 3);
 });
 
 test('verify does not follow a link in the place of an entry: what it leads to may never end', async (t) => {
@@ -137,7 +140,9 @@ test('verify does not follow a link in the place of an entry: what it leads to m
   symlinkSync(join(cacheDir, 'pipe'), pathOf(pipe!));
   rmSync(pathOf(endless!));
   symlinkSync('/dev/zero', pathOf(endless!));
-  const { entries, corrupt, left } = await verifyDisk(cacheDir, { signal: AbortSignal.timeout(10_000) });
+  const { entries, corrupt, left } = await verifyStore(spansStore(cacheDir), {
+    signal: AbortSignal.timeout(10_000),
+  });
   assert.deepEqual(
     { entries, corrupt: corrupt.sort(), left },
     {
@@ -146,5 +151,5 @@ test('verify does not follow a link in the place of an entry: what it leads to m
       left: 0,
     },
   );
-  assert.equal(diskInfo(cacheDir).entries, 1);
+  assert.equal(storeInfo(spansStore(cacheDir)).entries, 1);
 });

@@ -22,8 +22,8 @@ import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { createClaims } from '../../src/cache/claims.js';
 import { createDiskTier } from '../../src/cache/disk.js';
-import { entryPath, listEntries, removeStaleTemporaries } from '../../src/cache/disk-files.js';
-import { clearDisk } from '../../src/cache/disk-maintenance.js';
+import { entryPath, listEntries, removeStaleTemporaries, spansStore } from '../../src/cache/disk-files.js';
+import { clearStore } from '../../src/cache/disk-maintenance.js';
 import { prune } from '../../src/cache/disk-usage.js';
 import { createTieredCache } from '../../src/cache/tiered.js';
 import { noise, recorder, sha256 } from '../support/fake-image.js';
@@ -95,7 +95,7 @@ test('a bad link that cannot be removed is there all the same', async (t) => {
   symlinkSync('nowhere', path);
   chmodSync(dirname(path), 0o500);
   await asUser(cacheDir, async () => {
-    assert.deepEqual(clearDisk(cacheDir).left.entries, 1);
+    assert.deepEqual(clearStore(spansStore(dirname(spans))).left.entries, 1);
   }).finally(() => chmodSync(dirname(path), 0o700));
 });
 
@@ -118,9 +118,9 @@ test('a lock whose holder died does not stop eviction for long', (t) => {
   mkdirSync(spans, { recursive: true });
   const lock = join(spans, 'evict.lock');
   writeFileSync(lock, '');
-  assert.equal(prune(spans, { maxBytes: 1 }), undefined);
+  assert.equal(prune(spansStore(dirname(spans)), { maxBytes: 1 }), undefined);
   utimesSync(lock, 0, 0);
-  assert.equal(prune(spans, { maxBytes: 1 })?.entries, 0);
+  assert.equal(prune(spansStore(dirname(spans)), { maxBytes: 1 })?.entries, 0);
 });
 
 test('the lock of a killed process is taken over at once, and one from the future is none', (t) => {
@@ -133,11 +133,11 @@ test('the lock of a killed process is taken over at once, and one from the futur
   const [where] = readlinkSync(join(spans, 'claims', name)).split('.');
   claims.release(name);
   symlinkSync(`${where}.4194999.1`, lock);
-  assert.equal(prune(spans, { maxBytes: 1 })?.entries, 0);
+  assert.equal(prune(spansStore(dirname(spans)), { maxBytes: 1 })?.entries, 0);
   symlinkSync(`${where}.${process.ppid}.0`, lock);
-  assert.equal(prune(spans, { maxBytes: 1 }), undefined, 'a live process keeps it');
+  assert.equal(prune(spansStore(dirname(spans)), { maxBytes: 1 }), undefined, 'a live process keeps it');
   lutimesSync(lock, Date.now() / 1000 + 86_400, Date.now() / 1000 + 86_400);
-  assert.equal(prune(spans, { maxBytes: 1 })?.entries, 0);
+  assert.equal(prune(spansStore(dirname(spans)), { maxBytes: 1 })?.entries, 0);
 });
 
 test('a sum of entries that cannot be is counted anew', async (t) => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { openSync, readdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { openSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { test } from 'node:test';
 import { bundled, clip, receiptOf, root, tempDir } from '../support/run-clip.js';
 
@@ -35,26 +35,126 @@ test('cache info, verify, prune and clear', async (t) => {
   const cleared = await json('clear');
   assert.ok(cleared.removedEntries >= 1);
   assert.ok(!readdirSync(cacheDir).includes('spans'));
-  assert.ok(readdirSync(cacheDir).includes('index'), 'indexes are kept');
+  assert.deepEqual(readdirSync(cacheDir), [], 'nothing is left');
   const again = await clip(['cat', bundled, '/etc/os-release', '--stats', 'json'], { cacheDir });
   assert.equal(again.status, 0);
   assert.ok(Number(receiptOf(again).inflates) >= 1);
 });
 
-test('cache info shows the copies of archives, and clear leaves them', async (t) => {
+test('indexes and copies of archives are shown, checked, bounded and cleared as spans are', async (t) => {
   const cacheDir = await tempDir(t);
+  const cache = async (...args: string[]) => {
+    const { stdout, status } = await clip(['cache', ...args, '--json'], { cacheDir });
+    return { status, ...JSON.parse(stdout.toString()) };
+  };
   const exported = await clip(['export', bundled], { cacheDir });
   const indexed = await clip(['index', 'tar:-'], { cacheDir, input: exported.stdout });
   assert.equal(indexed.status, 0, indexed.stderr);
-  const directory = join(cacheDir, 'spool');
-  for (const action of ['info', 'clear', 'info']) {
-    const { stdout } = await clip(['cache', action, '--json'], { cacheDir });
-    if (action === 'clear') continue;
-    const { spool } = JSON.parse(stdout.toString());
-    assert.deepEqual(spool, { directory, entries: 1, bytes: exported.stdout.length });
-  }
+  const path = indexed.stdout.toString().trim();
+  const folders = { indexes: join(cacheDir, 'index'), spool: join(cacheDir, 'spool') };
+  const info = await cache('info');
+  assert.equal(info.spool.directory, folders.spool);
+  assert.deepEqual([info.spool.entries, info.spool.bytes], [1, exported.stdout.length]);
+  const files = readdirSync(folders.indexes, { recursive: true, withFileTypes: true });
+  const sizes = files
+    .filter((file) => file.isFile() && file.name !== 'usage')
+    .map((file) => statSync(join(file.parentPath, file.name)).size);
+  assert.equal(info.indexes.directory, folders.indexes);
+  assert.equal(info.indexes.entries, sizes.length);
+  assert.equal(
+    info.indexes.bytes,
+    sizes.reduce((sum, size) => sum + size, 0),
+  );
+  assert.equal(info.totalBytes, info.bytes + info.indexes.bytes + info.spool.bytes);
   const { stdout } = await clip(['cache', 'info'], { cacheDir });
-  assert.match(stdout.toString(), /\n\/.*\/spool holds 1 entry, [0-9.]+ MiB of copies of archives\n$/);
+  assert.match(
+    stdout.toString(),
+    /\n\/.*\/index holds \d+ entries, .* of indexes, at most .*\n\/.*\/spool holds 1 entry, [0-9.]+ MiB of copies of archives, at most .*\n.* in all\n$/,
+  );
+
+  const sound = await cache('verify');
+  assert.deepEqual([sound.status, sound.indexes.corrupt, sound.spool.corrupt], [0, [], []]);
+  flip(path, statSync(path).size >> 1);
+  const [section = ''] = readdirSync(join(folders.indexes, 'layers'));
+  const damaged = join(folders.indexes, 'layers', section);
+  flip(damaged, statSync(damaged).size >> 1);
+  writeFileSync(join(folders.indexes, 'notes'), 'mine');
+  const [name = ''] = readdirSync(join(folders.indexes, 'names'));
+  writeFileSync(join(folders.indexes, 'names', name), 'no digest');
+  const [copy = ''] = readdirSync(join(folders.spool, 'sha256'), {
+    recursive: true,
+    encoding: 'utf8',
+  }).filter((file) => file.includes('/'));
+  flip(join(folders.spool, 'sha256', copy), 1000);
+  const verified = await cache('verify');
+  assert.equal(verified.status, 6);
+  assert.deepEqual(
+    verified.indexes.corrupt.sort(),
+    [basename(path), `layers/${section}`, `names/${name}`].sort(),
+  );
+  assert.deepEqual(verified.spool.corrupt, [copy.replace('/', '')]);
+  assert.deepEqual([verified.spool.entries, verified.spool.removedEntries], [0, 1]);
+  assert.equal((await cache('verify')).status, 0);
+
+  await clip(['index', 'tar:-'], { cacheDir, input: exported.stdout });
+  const recent = await cache('prune', '--disk-cache', '1');
+  assert.equal(recent.spool.removedEntries, 1);
+  assert.equal(recent.indexes.removedEntries, 0, 'an index that was used within the hour stays');
+  for (const file of readdirSync(folders.indexes, { recursive: true, encoding: 'utf8' }))
+    utimesSync(join(folders.indexes, file), 1e9, 1e9);
+  const [kept = ''] = readdirSync(folders.indexes).filter((file) => file.endsWith('.clip'));
+  await clip(['ls', join(folders.indexes, kept), '/'], { cacheDir });
+  const pruned = await cache('prune', '--disk-cache', '1');
+  assert.equal(pruned.indexes.entries, 1, 'what was read last is not old');
+  assert.ok(pruned.indexes.removedEntries > 1);
+  assert.ok(readdirSync(folders.indexes).includes(kept));
+
+  await clip(['index', 'tar:-'], { cacheDir, input: exported.stdout });
+  const cleared = await cache('clear');
+  assert.equal(cleared.status, 0);
+  assert.ok(cleared.indexes.removedEntries > 1);
+  assert.equal(cleared.spool.removedBytes, exported.stdout.length);
+  assert.deepEqual(readdirSync(cacheDir, { recursive: true, encoding: 'utf8' }).sort(), [
+    'index',
+    'index/notes',
+  ]);
+});
+
+function flip(path: string, at: number): void {
+  const bytes = readFileSync(path);
+  bytes[at]! ^= 0xff;
+  writeFileSync(path, bytes);
+}
+
+test('who reads and builds while others clear and prune gets every byte', async (t) => {
+  const cacheDir = await tempDir(t);
+  const archive = join(await tempDir(t), 'root.tar');
+  const exported = await clip(['export', bundled], { cacheDir });
+  writeFileSync(archive, exported.stdout);
+  const wanted = (await clip(['cat', bundled, '/etc/os-release'], { cacheDir })).stdout.toString();
+  let reading = true;
+  async function disturb(...args: string[]) {
+    while (reading) {
+      const { status, stderr } = await clip(['cache', ...args], { cacheDir });
+      assert.ok(status === 0 || /just now/.test(stderr), stderr);
+    }
+  }
+  const disturbed = [disturb('clear'), disturb('prune', '--disk-cache', '1')];
+  try {
+    for (let i = 0; i < 3; i++) {
+      for (const target of [bundled, `tar:${archive}`]) {
+        const { status, stdout, stderr } = await clip(['cat', target, '/etc/os-release'], { cacheDir });
+        assert.equal(status, 0, stderr);
+        assert.equal(stdout.toString(), wanted);
+      }
+      const piped = await clip(['cat', 'tar:-', '/etc/os-release'], { cacheDir, input: exported.stdout });
+      assert.equal(piped.status, 0, piped.stderr);
+      assert.equal(piped.stdout.toString(), wanted);
+    }
+  } finally {
+    reading = false;
+    await Promise.all(disturbed);
+  }
 });
 
 test('where the store of indexes cannot be written, an image is read all the same, and nothing stays behind', async (t) => {

@@ -1,7 +1,16 @@
-import { clearDisk, type DiskInfo, diskInfo, pruneDisk, verifyDisk } from '../../cache/disk-maintenance.js';
+import { indexEntryHolds, indexStore } from '../../build/stored-indexes.js';
+import { spansStore } from '../../cache/disk-files.js';
+import {
+  clearStore,
+  type DiskInfo,
+  hasItsDigest,
+  storeInfo,
+  verifyStore,
+} from '../../cache/disk-maintenance.js';
+import { prune as pruneStore } from '../../cache/disk-usage.js';
 import { ClipError } from '../../errors.js';
 import { escapeText } from '../../escape.js';
-import { spoolInfo } from '../../source/archive/spool.js';
+import { spoolStore } from '../../source/archive/spool.js';
 import type { Context } from '../context.js';
 import type { CACHE_FLAGS, Input } from '../definitions.js';
 import { counted, formatSize } from '../units.js';
@@ -17,7 +26,7 @@ type Action = (context: Context) => Promise<Report> | Report;
 
 const ACTIONS: Readonly<Record<string, Action>> = { info, prune, clear, verify };
 
-/** `clip cache info | prune | clear | verify`: looks after the disk tier. */
+/** `clip cache info | prune | clear | verify`: looks after all that lies below the cache folder. */
 export async function run(context: Context, { args, flags }: Input<typeof CACHE_FLAGS>): Promise<void> {
   const name = args[0] ?? '';
   const action = Object.hasOwn(ACTIONS, name) ? ACTIONS[name] : undefined;
@@ -45,49 +54,87 @@ async function act(action: Action, context: Context): Promise<Report> {
   }
 }
 
-function info(context: Context): Report {
-  const { cacheDir, diskCache } = context.openOptions;
-  const found = diskInfo(cacheDir);
-  const { directory, entries, bytes, leastRecentUseMs, mostRecentUseMs } = found;
-  const [oldest, newest] = [isoTime(leastRecentUseMs), isoTime(mostRecentUseMs)];
-  const used = oldest === null ? '' : `, last used from ${oldest} to ${newest}`;
-  const { leastRecentUseMs: _, mostRecentUseMs: __, ...spool } = spoolInfo(cacheDir);
-  const copies = spool.entries === 0 ? '' : `\n${contents(spool)} of copies of archives`;
-  return {
-    fields: { directory, entries, bytes, limit: diskCache, oldest, newest, spool },
-    text: `${contents(found)} of at most ${formatSize(diskCache)}${used}${copies}`,
-  };
+/** The spans' numbers are the document's own, as they were before the others had any; those of the others are in fields of their names. */
+function stores({ openOptions: { cacheDir } }: Context) {
+  return [
+    { name: 'spans', what: 'spans', store: spansStore(cacheDir), check: hasItsDigest },
+    { name: 'indexes', what: 'indexes', store: indexStore(cacheDir), check: indexEntryHolds },
+    { name: 'spool', what: 'copies of archives', store: spoolStore(cacheDir), check: hasItsDigest },
+  ] as const;
 }
 
-function prune(context: Context): Report {
-  const { cacheDir, diskCache } = context.openOptions;
-  const { directory } = diskInfo(cacheDir);
-  const result = pruneDisk(cacheDir, diskCache);
-  if (!result) {
-    throw new ClipError('FAILED', 'another process is pruning the disk cache just now', {
-      hint: 'try again when it is done',
-    });
+type Part = ReturnType<typeof stores>[number];
+
+/** Does the same to each store; a failure of one comes after all are done. */
+async function toEach(context: Context, act: (part: Part) => Promise<Report> | Report): Promise<Report> {
+  const all: Report = { fields: {}, text: '' };
+  const lines: string[] = [];
+  for (const part of stores(context)) {
+    const { fields, text, failure } = await act(part);
+    Object.assign(all.fields, part.name === 'spans' ? fields : { [part.name]: fields });
+    lines.push(text);
+    if (failure) all.failure ??= failure;
   }
-  const { entries, bytes, removedEntries, removedBytes, stuckEntries } = result;
-  const report: Report = {
-    fields: { directory, entries, bytes, limit: diskCache, removedEntries, removedBytes },
-    text: `${dropped(removedEntries, removedBytes)}; ${contents({ directory, entries, bytes })}`,
-  };
-  if (stuckEntries > 0) report.failure = notRemoved(stuckEntries, directory);
+  all.text = lines.join('\n');
+  return all;
+}
+
+async function info(context: Context): Promise<Report> {
+  const limit = context.openOptions.diskCache;
+  let totalBytes = 0;
+  const report = await toEach(context, ({ name, what, store }) => {
+    const found = storeInfo(store);
+    const { directory, entries, bytes, leastRecentUseMs, mostRecentUseMs } = found;
+    totalBytes += bytes;
+    const [oldest, newest] = [isoTime(leastRecentUseMs), isoTime(mostRecentUseMs)];
+    const used = oldest === null ? '' : `, last used from ${oldest} to ${newest}`;
+    const isSpans = name === 'spans';
+    return {
+      fields: { directory, entries, bytes, ...(isSpans && { limit }), oldest, newest },
+      text: `${contents(found)} of ${isSpans ? '' : `${what}, `}at most ${formatSize(limit)}${used}`,
+    };
+  });
+  report.fields.totalBytes = totalBytes;
+  report.text += `\n${formatSize(totalBytes)} in all`;
   return report;
 }
 
-function clear(context: Context): Report {
-  const { directory, removed, left, isGone } = clearDisk(context.openOptions.cacheDir);
-  const rest = isGone ? 'is gone' : 'holds nothing of the cache';
-  const report: Report = {
-    fields: { directory, ...left, removedEntries: removed.entries, removedBytes: removed.bytes },
-    text: `${dropped(removed.entries, removed.bytes)}; ${
-      left.entries > 0 ? contents({ directory, ...left }) : `${escapeText(directory)} ${rest}`
-    }`,
-  };
-  if (left.entries > 0) report.failure = notRemoved(left.entries, directory);
-  return report;
+async function prune(context: Context): Promise<Report> {
+  const limit = context.openOptions.diskCache;
+  return await toEach(context, ({ name, what, store }) => {
+    const directory = store.folder;
+    const result = pruneStore(store, { maxBytes: limit, observer: context.observer });
+    if (!result) {
+      const { entries, bytes } = storeInfo(store);
+      return {
+        fields: { directory, entries, bytes, removedEntries: 0, removedBytes: 0 },
+        text: contents({ directory, entries, bytes }),
+        failure: new ClipError('FAILED', `another process is pruning the ${what} just now`, {
+          hint: 'try again when it is done',
+        }),
+      };
+    }
+    const { entries, bytes, removedEntries, removedBytes, stuckEntries } = result;
+    return {
+      fields: { directory, entries, bytes, ...(name === 'spans' && { limit }), removedEntries, removedBytes },
+      text: `${dropped(removedEntries, removedBytes)}; ${contents({ directory, entries, bytes })}`,
+      ...(stuckEntries > 0 && { failure: notRemoved(stuckEntries, directory) }),
+    };
+  });
+}
+
+async function clear(context: Context): Promise<Report> {
+  return await toEach(context, ({ store }) => {
+    const { directory, removed, left, isGone } = clearStore(store);
+    const rest = isGone ? 'is gone' : 'holds nothing of the cache';
+    return {
+      fields: { directory, ...left, removedEntries: removed.entries, removedBytes: removed.bytes },
+      text: `${dropped(removed.entries, removed.bytes)}; ${
+        left.entries > 0 ? contents({ directory, ...left }) : `${escapeText(directory)} ${rest}`
+      }`,
+      ...(left.entries > 0 && { failure: notRemoved(left.entries, directory) }),
+    };
+  });
 }
 
 function notRemoved(entries: number, directory: string): ClipError {
@@ -97,30 +144,32 @@ function notRemoved(entries: number, directory: string): ClipError {
 }
 
 async function verify(context: Context): Promise<Report> {
-  const { cacheDir } = context.openOptions;
   const { observer, signal } = context;
-  const { directory } = diskInfo(cacheDir);
-  const { entries, corrupt, left: kept } = await verifyDisk(cacheDir, { observer, signal });
-  const left = diskInfo(cacheDir);
-  const report: Report = {
-    fields: {
-      directory,
-      entries: left.entries,
-      bytes: left.bytes,
-      removedEntries: corrupt.length - kept,
-      corrupt,
-    },
-    text: `${entries - corrupt.length} of ${counted(entries, 'entry')} with the right digest; ${contents(left)}`,
-  };
-  if (corrupt.length > 0) {
+  const found: string[] = [];
+  let [dropped, kept] = [0, 0];
+  const report = await toEach(context, async ({ what, store, check }) => {
+    const { entries, corrupt, left: stuck } = await verifyStore(store, { observer, signal, check });
+    const left = storeInfo(store);
+    if (corrupt.length > 0) found.push(`${corrupt.length} of the ${what}`);
+    dropped += corrupt.length - stuck;
+    kept += stuck;
+    const { directory, bytes } = left;
+    return {
+      fields: { directory, entries: left.entries, bytes, removedEntries: corrupt.length - stuck, corrupt },
+      text: `${entries - corrupt.length} of ${counted(entries, 'entry')} ${
+        what === 'indexes' ? 'whole' : 'with the right digest'
+      }; ${contents(left)}`,
+    };
+  });
+  if (found.length > 0) {
     report.failure = new ClipError(
       'DIGEST_MISMATCH',
-      `${counted(corrupt.length, 'entry')} of the disk cache ${kept > 0 ? `found, ${corrupt.length - kept} ` : ''}dropped: not the bytes that the name says`,
+      `damaged entries of the cache: ${found.join(', ')}; ${kept > 0 ? `${dropped} of them` : 'they were'} dropped`,
       {
         hint:
           kept > 0
-            ? 'the folder is read-only or belongs to another user; no reader takes what is left'
-            : 'they are fetched again when they are needed; if this happens often, check the disk',
+            ? 'the folder is read-only or belongs to another user; nothing in it that is damaged is taken for whole'
+            : 'they are made again when they are needed (but copies of what came through a pipe); if this happens often, check the disk',
       },
     );
   }

@@ -11,15 +11,22 @@
 
 import { createHash, randomBytes } from 'node:crypto';
 import { statSync, utimesSync } from 'node:fs';
-import { type FileHandle, open, rename, rm } from 'node:fs/promises';
+import { type FileHandle, open, rm } from 'node:fs/promises';
 import { dirname, join, resolve, sep } from 'node:path';
-import { entryPath, removeStaleTemporaries, writeWhole } from '../../cache/disk-files.js';
-import { type DiskInfo, folderInfo } from '../../cache/disk-maintenance.js';
+import {
+  contentStore,
+  type DiskStore,
+  entryPath,
+  filesIn,
+  removeStaleTemporaries,
+  renameIntoFolder,
+  writeWhole,
+} from '../../cache/disk-files.js';
 import { LOW_WATER, prune } from '../../cache/disk-usage.js';
 import { makeFolder } from '../../cache/make-folder.js';
 import { readWhole } from '../../cache/read-whole.js';
 import { isKey } from '../../cache/tier.js';
-import { isDiskFull } from '../../errno.js';
+import { errnoOf, isDiskFull } from '../../errno.js';
 import { ClipError } from '../../errors.js';
 import { unlessAborted } from '../../http/errors.js';
 import { silentObserver } from '../../observer.js';
@@ -52,17 +59,18 @@ export async function spoolStream(
   const temporary = join(folder, 'tmp', `${process.pid}-${randomBytes(6).toString('hex')}`);
   try {
     removeStaleTemporaries(folder);
-    makeFolder(dirname(temporary), 0o700);
     const { key, size } = await writeHashed(temporary, chunks, {
       ...options,
       // More would be evicted at once, to make room (`prune`).
       limit: Math.floor(place.quota * LOW_WATER),
     });
     const path = entryPath(folder, key);
-    makeFolder(dirname(path), 0o700);
-    await rename(temporary, path);
+    renameIntoFolder(temporary, path);
     // What was just written is the newest, and fits: others go.
-    prune(folder, { maxBytes: place.quota, observer: options.observer ?? silentObserver });
+    prune(spoolStore(place.cacheDir), {
+      maxBytes: place.quota,
+      observer: options.observer ?? silentObserver,
+    });
     (options.observer ?? silentObserver).emit({ type: 'debug', message: 'spooled', fields: { path, size } });
     return path;
   } catch (error) {
@@ -100,9 +108,18 @@ export function rememberSpooled(place: SpoolPlace, name: string, path: string): 
   }
 }
 
-/** What is spooled. */
-export function spoolInfo(cacheDir: string): DiskInfo {
-  return folderInfo(spoolFolder(cacheDir));
+/** The copies of a cache folder, and the names that lead to them. */
+export function spoolStore(cacheDir: string): DiskStore {
+  const copies = contentStore(spoolFolder(cacheDir));
+  const names = join(copies.folder, 'names');
+  return {
+    ...copies,
+    *folders() {
+      yield names;
+      yield* copies.folders();
+    },
+    aside: () => filesIn(names),
+  };
 }
 
 /** Whether a path is that of a spooled file: its absence means that the cache has lost it, not that the user mistyped. */
@@ -133,7 +150,7 @@ async function writeHashed(
   options: ReadOptions & { what: string; limit: number },
 ): Promise<{ key: string; size: number }> {
   const { what, limit, signal, observer = silentObserver } = options;
-  const handle = await open(path, 'wx', 0o600);
+  const handle = await createFile(path);
   const hash = createHash('sha256');
   let size = 0;
   try {
@@ -152,6 +169,18 @@ async function writeHashed(
     await handle.close();
   }
   return { key: hash.digest('hex'), size };
+}
+
+/** Whoever empties the cache takes the folder away while it is empty. */
+async function createFile(path: string): Promise<FileHandle> {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      makeFolder(dirname(path), 0o700);
+      return await open(path, 'wx', 0o600);
+    } catch (error) {
+      if (errnoOf(error) !== 'ENOENT' || attempt >= 3) throw error;
+    }
+  }
 }
 
 /** A pipe may be silent for long: who gives up does not wait for what comes next. */
