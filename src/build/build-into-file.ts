@@ -4,6 +4,7 @@ import { readHeader } from '../format/file-head.js';
 import type { ImageIndex } from '../format/image-index.js';
 import type { LayerInfo } from '../format/model.js';
 import type { Observer } from '../observer.js';
+import { twice } from '../source/mend.js';
 import { openSource } from '../source/open.js';
 import { resolveImage } from '../source/resolve-image.js';
 import type { ImageSource } from '../source/source.js';
@@ -46,7 +47,11 @@ export interface BuildIntoFileOptions extends OpenOptions {
 }
 
 /** Resolves, scans, merges and writes. Nothing is left behind where it fails. */
-export async function buildIntoFile(source: ImageSource, options: BuildIntoFileOptions): Promise<BuiltIndex> {
+export function buildIntoFile(source: ImageSource, options: BuildIntoFileOptions): Promise<BuiltIndex> {
+  return twice(() => build(source, options), source.mend);
+}
+
+async function build(source: ImageSource, options: BuildIntoFileOptions): Promise<BuiltIndex> {
   const started = now();
   const { name, store, spacing, platform, scanObserver: observer, signal } = options;
   const cancel = signal && { signal };

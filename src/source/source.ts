@@ -38,5 +38,10 @@ export interface ImageSource {
    * The artifacts of one type that refer to a manifest, wherever in the list their type is told. Absent where an image can have none.
    */
   referrers?(subject: string, artifactType: string, options?: ReadOptions): Promise<Descriptor[]>;
+  /**
+   * To be called when bytes did not hold: true where a copy that they were read from was damaged and is made anew, so that it is worth
+   * to read again. Throws DIGEST_MISMATCH where it was damaged and cannot be. Absent where there is no copy.
+   */
+  mend?(): Promise<boolean>;
   close(): Promise<void>;
 }

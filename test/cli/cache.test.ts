@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
-import { openSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { openSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { test } from 'node:test';
 import { bundled, clip, receiptOf, root, tempDir } from '../support/run-clip.js';
@@ -156,6 +156,76 @@ test('who reads and builds while others clear and prune gets every byte', async 
     await Promise.all(disturbed);
   }
 });
+
+test('a damaged copy of an archive is made again from the archive, whatever of it is read first', async (t) => {
+  const cacheDir = await tempDir(t);
+  const archive = join(await tempDir(t), 'image.tar.gz');
+  const layout = bundled.replace(/^oci:/, '');
+  execFileSync('tar', ['-C', layout, '-czf', archive, '.']);
+  const cat = (target: string, ...more: string[]) =>
+    clip(['cat', target, '/etc/os-release', ...more], { cacheDir });
+  const target = `oci-archive:${archive}`;
+  const sound = await cat(target);
+  assert.equal(sound.status, 0, sound.stderr);
+  const copy = onlyCopy(cacheDir);
+  const size = statSync(copy).size;
+  const whole = readFileSync(copy);
+  for (const [start, end] of [
+    [size >> 4, size - (size >> 4)],
+    [0, 512],
+  ] as const) {
+    for (const gone of [['spans'], ['spans', 'index']]) {
+      for (const folder of gone) rmSync(join(cacheDir, folder), { recursive: true });
+      writeFileSync(copy, Buffer.from(whole).fill(0xa5, start, end));
+      const { status, stdout, stderr } = await cat(target);
+      assert.equal(status, 0, stderr);
+      assert.deepEqual(stdout, sound.stdout);
+      assert.match(stderr, /warning: the copy of the archive .* in the cache was damaged: it is made again/);
+      assert.deepEqual(readFileSync(copy), whole);
+    }
+  }
+  const damaged = await cat(`oci-archive:${damage(archive)}`);
+  assert.equal(damaged.status, 6, 'the archive itself');
+
+  rmSync(cacheDir, { recursive: true });
+  const piped = { cacheDir, input: whole };
+  const index = (await clip(['index', 'oci-archive:-'], piped)).stdout.toString().trim();
+  const blobs = join(layout, 'blobs/sha256');
+  const layers = Buffer.from(whole);
+  for (const blob of readdirSync(blobs).map((name) => readFileSync(join(blobs, name)))) {
+    if (blob.length < 100_000) continue;
+    const start = whole.indexOf(blob);
+    layers.fill(0xa5, start, start + blob.length);
+  }
+  for (const bytes of [layers, Buffer.from(whole).fill(0xa5, size >> 4)]) {
+    rmSync(join(cacheDir, 'spans'), { recursive: true, force: true });
+    writeFileSync(onlyCopy(cacheDir), bytes);
+    const lost = await cat(index);
+    assert.equal(lost.status, 6, lost.stderr);
+    assert.match(lost.stderr, /was damaged; it is removed \(DIGEST_MISMATCH\)\nhint: .*--source/);
+    assert.equal((await cat(index)).status, 3);
+    await clip(['cat', index, '/etc/os-release', '--source', 'oci-archive:-'], piped);
+  }
+  rmSync(onlyCopy(cacheDir));
+  rmSync(join(cacheDir, 'spans'), { recursive: true });
+  assert.equal((await cat(index)).status, 3);
+  const again = await clip(['cat', index, '/etc/os-release', '--source', 'oci-archive:-'], piped);
+  assert.deepEqual(again.stdout, sound.stdout);
+  assert.deepEqual((await cat(index)).stdout, sound.stdout);
+});
+
+function onlyCopy(cacheDir: string): string {
+  const folder = join(cacheDir, 'spool', 'sha256');
+  const [prefix = ''] = readdirSync(folder);
+  return join(folder, prefix, readdirSync(join(folder, prefix))[0] ?? '');
+}
+
+/** A copy of a gzip file that ends too early. */
+function damage(path: string): string {
+  const bytes = readFileSync(path);
+  writeFileSync(`${path}.cut`, bytes.subarray(0, bytes.length >> 1));
+  return `${path}.cut`;
+}
 
 test('where the store of indexes cannot be written, an image is read all the same, and nothing stays behind', async (t) => {
   const cacheDir = await tempDir(t);

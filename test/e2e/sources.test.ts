@@ -189,6 +189,15 @@ describe('the same 200 files from every source', { skip }, () => {
     assert.equal((await cat(away, own)).status, 0);
     const other = mkdtempSync(join(work, 'own-'));
     assert.equal((await cat(env, other)).status, 0);
+    const copies = readdirSync(join(own, 'spool/sha256'), { recursive: true, encoding: 'utf8' });
+    const copy = join(own, 'spool/sha256', copies.find((name) => name.includes('/')) ?? '');
+    rmSync(join(own, 'spans'), { recursive: true });
+    const whole = readFileSync(copy);
+    writeFileSync(copy, Buffer.from(whole).fill(0xa5, 0, 512));
+    const mended = await cat(env, own);
+    assert.equal(mended.status, 0, mended.stderr);
+    assert.match(mended.stderr, /copy of docker-daemon:.* was damaged: it is made again/);
+    assert.deepEqual(readFileSync(copy), whole);
     const gone = await cat(away, mkdtempSync(join(work, 'own-')));
     assert.equal(gone.status, 5);
     assert.match(gone.stderr, /no engine listens at \/nonexistent/);

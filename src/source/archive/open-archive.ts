@@ -5,17 +5,38 @@ import type { ImageRef } from '../../reference/image-ref.js';
 import { printImage } from '../../reference/print-image.js';
 import type { OpenSourceOptions } from '../open.js';
 import type { ImageSource } from '../source.js';
+import { whatIs } from './archive-errors.js';
 import { locateArchive } from './locate-archive.js';
+import { isSpooled } from './spool.js';
 
 type ArchiveRef = Extract<ImageRef, { transport: 'oci-archive' | 'docker-archive' | 'tar' }>;
 
 /** Throws NOT_FOUND, IO, CORRUPT_TAR, LIMIT, UNSUPPORTED, or USAGE where a copy has to be made and may not be. */
 export async function openArchive(image: ArchiveRef, options: OpenSourceOptions): Promise<ImageSource> {
   const uncompress = image.transport !== 'tar';
-  const { path, isCopy } = await locateArchive(image.path, { ...readOf(options), uncompress });
-  const name = printImage(image);
+  const locate = () => locateArchive(image.path, { ...readOf(options), uncompress });
+  const { path, isCopy } = await locate();
   // Named by the path of the copy, an index can be read after the pipe is gone.
   const hint = isCopy ? printImage({ ...image, path: resolve(path) }) : undefined;
+  if (!isSpooled(path)) return await openAt(path, image, { ...options, hint });
+  const { openCopySource } = await import('./copy-source.js');
+  return await openCopySource({
+    what: whatIs(image.path),
+    path,
+    open: (at) => openAt(at, image, { ...options, hint }),
+    ...(path !== image.path && !isCopy && { again: async () => (await locate()).path }),
+    observer: options.observer,
+  });
+}
+
+/** Opens an uncompressed archive that lies at `path`, whatever the user called it. */
+async function openAt(
+  path: string,
+  image: ArchiveRef,
+  options: OpenSourceOptions & { hint: string | undefined },
+): Promise<ImageSource> {
+  const { hint } = options;
+  const name = printImage(image);
   switch (image.transport) {
     case 'oci-archive': {
       const [{ checkKind, openTarStore }, { createLayoutSource }] = await Promise.all([

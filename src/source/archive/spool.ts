@@ -100,9 +100,8 @@ export function findSpooled(place: SpoolPlace, name: string): string | undefined
 /** Remembers what a name was spooled as. That it fails costs another copy, no more. */
 export function rememberSpooled(place: SpoolPlace, name: string, path: string): void {
   const folder = spoolFolder(place.cacheDir);
-  const [rest, prefix] = path.split(sep).reverse();
   try {
-    writeWhole(folder, namePath(folder, name), Buffer.from(`${prefix}${rest}\n`));
+    writeWhole(folder, namePath(folder, name), Buffer.from(`${keyOfSpooled(path)}\n`));
   } catch {
     // Nothing to do about it.
   }
@@ -120,6 +119,12 @@ export function spoolStore(cacheDir: string): DiskStore {
     },
     aside: () => filesIn(names),
   };
+}
+
+/** The SHA-256 that a spooled file's bytes have. */
+export function keyOfSpooled(path: string): string {
+  const [rest, prefix] = path.split(sep).reverse();
+  return `${prefix}${rest}`;
 }
 
 /** Whether a path is that of a spooled file: its absence means that the cache has lost it, not that the user mistyped. */

@@ -14,7 +14,7 @@ import {
   spoolStream,
 } from '../archive/spool.js';
 import type { ImageSource, ReadOptions } from '../source.js';
-import { createEngineApi } from './api.js';
+import { createEngineApi, type EngineApi } from './api.js';
 import { type EngineEndpoint, type Environment, findEngine, printEndpoint } from './endpoint.js';
 
 export interface EngineOptions extends ReadOptions {
@@ -32,28 +32,40 @@ export async function openEngineImage(reference: string, options: EngineOptions)
   const { connection, environment = process.env, spool, offline, ...read } = options;
   const name = `docker-daemon:${reference}`;
   const place = requireSpool(spool, `${name} is exported as a whole and`);
+  let api: EngineApi | undefined;
+  const engine = () => {
+    if (api) return api;
+    const endpoint = findEngine(environment);
+    checkOffline(endpoint, offline);
+    api = createEngineApi(endpoint, connection);
+    return api;
+  };
+  /** An export that fails ends like one that does not: only what can be opened is kept under the image's id. */
+  const exported = async (id: string) => {
+    const path = await spoolStream(engine().export(id, read), place, { ...read, what: name });
+    let copy: ImageSource | undefined;
+    try {
+      copy = await openCopy(path, { name, id });
+      await copy.manifest(undefined, read);
+      rememberSpooled(place, keyOf(id), path);
+      return path;
+    } catch (error) {
+      rmSync(path, { force: true });
+      throw error;
+    } finally {
+      await copy?.close();
+    }
+  };
+  const openKnown = async (path: string, id: string) => {
+    const { openCopySource } = await import('../archive/copy-source.js');
+    const open = (at: string) => openCopy(at, { name, id });
+    return await openCopySource({ what: name, path, open, again: () => exported(id), ...read });
+  };
   const byId = isDigest(reference) ? findSpooled(place, keyOf(reference)) : undefined;
-  if (byId !== undefined) return await openCopy(byId, { name, id: reference });
+  if (byId !== undefined) return await openKnown(byId, reference);
 
-  const endpoint = findEngine(environment);
-  checkOffline(endpoint, offline);
-  const api = createEngineApi(endpoint, connection);
-  const id = await api.inspect(reference, read);
-  const known = findSpooled(place, keyOf(id));
-  if (known !== undefined) return await openCopy(known, { name, id });
-  const path = await spoolStream(api.export(id, read), place, { ...read, what: name });
-  let copy: ImageSource | undefined;
-  try {
-    // An export that fails ends like one that does not: only what can be opened is kept under the image's id.
-    copy = await openCopy(path, { name, id });
-    await copy.manifest(undefined, read);
-    rememberSpooled(place, keyOf(id), path);
-    return copy;
-  } catch (error) {
-    await copy?.close();
-    rmSync(path, { force: true });
-    throw error;
-  }
+  const id = await engine().inspect(reference, read);
+  return await openKnown(findSpooled(place, keyOf(id)) ?? (await exported(id)), id);
 }
 
 /** By its id an index finds just the image that it was built from, whatever the tag means then. */
