@@ -278,14 +278,15 @@ export const DEFINITIONS: readonly Definition[] = [
   }),
   define({
     name: 'cache',
-    summary: 'look after the disk cache: info, prune, clear or verify',
+    summary: 'look after spans, indexes and copies on disk: info, prune, clear or verify',
     usage: '<action>',
     arguments: {
-      action: 'info, prune (down to --disk-cache), clear, or verify (drops what does not have its digest)',
+      action:
+        'info, prune (each store down to --disk-cache), clear (indexes too), or verify (drops what is damaged)',
     },
     flags: CACHE_FLAGS,
     examples: [
-      ['clip cache info', 'where it is and what it holds'],
+      ['clip cache info', 'where each store is and what it holds'],
       ['clip cache prune --disk-cache 2G', 'drop what was used longest ago'],
     ],
     load: () => import('./commands/cache.js'),
