@@ -15,6 +15,8 @@ export interface ContentStore {
 export interface ContentFile {
   /** Bytes. */
   size: number;
+  /** The same object for all names of one file, where the store knows. */
+  identity?: object;
   /** Fills `target` from `position` on as far as the file goes; returns the bytes read. */
   read(target: Uint8Array, position: number): Promise<number>;
   close(): Promise<void>;

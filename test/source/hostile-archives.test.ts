@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { ClipError, type ErrorCode } from '../../src/errors.js';
 import { DEFAULT_CONNECTION } from '../../src/http/options.js';
+import type { Observer } from '../../src/observer.js';
 import { parseImage } from '../../src/reference/parse-image.js';
 import { openSource } from '../../src/source/open.js';
 import { resolveImage } from '../../src/source/resolve-image.js';
@@ -161,6 +163,33 @@ test('a compressed archive that unfolds without end stops at the quota, and leav
   const folder = await written(t, Buffer.alloc(64 << 20), 'gzip');
   const error = await fails(folder, 'docker-archive', 1 << 20);
   assert.equal(error.code, 'LIMIT');
+});
+
+test('a layer that is listed a thousand times, under many names, is hashed once', async (t) => {
+  const layer = gzipSync(tarOf([{ name: 'noise', data: randomBytes(1 << 20) }]));
+  const names = Array.from({ length: 1000 }, (_, i) => (i % 2 === 0 ? 'layer.tar.gz' : `link-${i}`));
+  const config = { os: 'linux', rootfs: { type: 'layers', diff_ids: names.map(() => sha256(LAYER)) } };
+  const folder = await tempDir(t);
+  const archive = join(folder, 'many.tar');
+  await writeFile(
+    archive,
+    tarOf([
+      { name: 'layer.tar.gz', data: layer },
+      ...names.filter((name) => name.startsWith('link')).map((name) => ({ name, link: 'layer.tar.gz' })),
+      { name: 'c.json', data: Buffer.from(JSON.stringify(config)) },
+      listing([{ Config: 'c.json', RepoTags: null, Layers: names }]),
+    ]),
+  );
+  const source = await openSource(parseImage(`docker-archive:${archive}`), options(folder));
+  t.after(() => source.close());
+  let bytes = 0;
+  const observer: Observer = {
+    emit(event) {
+      if (event.type === 'fetched') bytes += event.bytes;
+    },
+  };
+  await source.manifest(undefined, { observer });
+  assert.ok(bytes > layer.length && bytes < 2 * layer.length, `${bytes}`);
 });
 
 test('errors name the archive that was meant, not its copy, and blame no layer', async (t) => {

@@ -4,7 +4,7 @@
  */
 
 import { createHash } from 'node:crypto';
-import { ClipError, isClipError } from '../../errors.js';
+import { ClipError } from '../../errors.js';
 import { detectEncoding, MAGIC_LENGTH } from '../../inflate/detect.js';
 import type { Descriptor } from '../../oci/descriptor.js';
 import { asArray, asObject, asText, corrupt, own } from '../../oci/json.js';
@@ -15,6 +15,7 @@ import { quote } from '../../reference/invalid.js';
 import { parseReference } from '../../reference/parse-reference.js';
 import { printFamiliar, printImage } from '../../reference/print-image.js';
 import { type ContentStore, readDocument, readFileRange } from '../content-store.js';
+import { createOpening } from '../opening.js';
 import type { ImageSource, ManifestResult, ReadOptions } from '../source.js';
 import { makeManifest } from './make-manifest.js';
 import { checkKind, openTarStore } from './tar-store.js';
@@ -46,19 +47,8 @@ export async function openDockerArchive(options: DockerArchiveOptions): Promise<
   const name = options.name ?? printImage({ transport: 'docker-archive', path, select });
   const store = await openTarStore(path, { named });
   await checkKind(store, { transport: 'docker-archive', path: named, name });
-  let opened: Promise<Opened> | undefined;
-
-  /** The layers' digests are needed to find them: they are made once, when first asked for. */
-  async function openOnce(read: ReadOptions): Promise<Opened> {
-    opened ??= openImage(store, { name, select, read });
-    try {
-      return await opened;
-    } catch (error) {
-      // A reader that gave up must not decide for those who come after it.
-      if (isClipError(error, 'INTERRUPTED')) opened = undefined;
-      throw error;
-    }
-  }
+  // The layers' digests are needed to find them: they are made once, when first asked for.
+  const openOnce = createOpening((read) => openImage(store, { name, select, read }));
 
   async function* read(
     descriptor: Descriptor,
@@ -111,26 +101,30 @@ async function openImage(
   }
   const paths = new Map([[digestOf(config), image.config]]);
   const layers: Descriptor[] = [];
+  const hashed: Hashed = new Map();
   for (const [i, path] of image.layers.entries()) {
-    const layer = await describeLayer(store, path, { ...read, diffId: diffIds[i]! });
+    const layer = await describeLayer(store, path, { ...read, diffId: diffIds[i]!, hashed });
     layers.push(layer);
     paths.set(layer.digest, path);
   }
   return { manifest: makeManifest(config, layers), paths };
 }
 
+/** The digests of files that were hashed: an archive may name one many times. */
+type Hashed = Map<object, string>;
+
 /** A plain layer's digest is its diffID. A compressed one (other tools write them) has to be hashed. */
 async function describeLayer(
   store: ContentStore,
   path: string,
-  options: ReadOptions & { diffId: string },
+  options: ReadOptions & { diffId: string; hashed: Hashed },
 ): Promise<Descriptor> {
-  const { diffId, ...read } = options;
+  const { diffId, hashed, ...read } = options;
   const what = `the layer ${quote(path)}`;
   const file = await store.open(path);
   if (file === undefined)
     throw new ClipError('NOT_FOUND', `${what} is missing`, { hint: 'the archive is incomplete' });
-  const { size } = file;
+  const { size, identity = {} } = file;
   const head = new Uint8Array(Math.min(MAGIC_LENGTH, size));
   await file.read(head, 0);
   await file.close();
@@ -141,10 +135,14 @@ async function describeLayer(
   // Where files are named by their content, as in an OCI layout, the name is the digest; who reads the layer checks it.
   const named = /^blobs\/sha256\/([0-9a-f]{64})$/.exec(path);
   if (named !== null) return { mediaType, digest: `sha256:${named[1]}`, size };
+  const known = hashed.get(identity);
+  if (known !== undefined) return { mediaType, digest: known, size };
   const hash = createHash('sha256');
   for await (const chunk of readFileRange(store, path, { start: 0, end: size }, { ...read, what }))
     hash.update(chunk);
-  return { mediaType, digest: `sha256:${hash.digest('hex')}`, size };
+  const digest = `sha256:${hash.digest('hex')}`;
+  hashed.set(identity, digest);
+  return { mediaType, digest, size };
 }
 
 function parseListing(bytes: Uint8Array): SavedImage[] {

@@ -4,7 +4,7 @@
  */
 
 import { createHash } from 'node:crypto';
-import { ClipError, isClipError } from '../../errors.js';
+import { ClipError } from '../../errors.js';
 import type { Encoding } from '../../format/model.js';
 import { createLayerDecoder } from '../../inflate/decode.js';
 import { FOREIGN_LENGTH } from '../../inflate/detect.js';
@@ -12,6 +12,7 @@ import type { Descriptor } from '../../oci/descriptor.js';
 import { digestOf } from '../../reference/digest.js';
 import { type ContentStore, fileError, readFileRange } from '../content-store.js';
 import { openFile } from '../layout.js';
+import { createOpening } from '../opening.js';
 import type { ImageSource, ManifestResult, ReadOptions } from '../source.js';
 import { makeManifest } from './make-manifest.js';
 import { compressionOf } from './uncompress.js';
@@ -38,24 +39,18 @@ export async function openTarImage(options: {
     open: async () => ({ ...file, async close() {} }),
     close: () => file.close(),
   };
-  let opened: Promise<Opened> | undefined;
-
-  async function openOnce(options: ReadOptions): Promise<Opened> {
-    opened ??= openImage(store, { ...options, what, size: file!.size });
-    try {
-      return await opened;
-    } catch (error) {
-      if (isClipError(error, 'INTERRUPTED')) opened = undefined;
-      throw error;
-    }
-  }
+  let config: Uint8Array | undefined;
+  const openOnce = createOpening(async (read) => {
+    const opened = await openImage(store, { ...read, what, size: file.size });
+    config = opened.config;
+    return opened;
+  });
 
   async function* read(
     descriptor: Descriptor,
     range: { start: number; end: number },
     options: ReadOptions,
   ): AsyncGenerator<Uint8Array> {
-    const config = opened === undefined ? undefined : (await opened).config;
     if (config !== undefined && descriptor.digest === digestOf(config))
       yield config.subarray(range.start, range.end);
     else yield* readFileRange(store, path, { ...range, size: descriptor.size }, { ...options, what });

@@ -175,6 +175,7 @@ function openMember(file: ContentFile, members: Map<string, Member>, name: strin
   }
   return {
     size,
+    identity: member,
     read: (target, position) =>
       readExtents(file, extents, { target: target.subarray(0, Math.max(0, size - position)), position }),
     async close() {},
