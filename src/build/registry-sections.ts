@@ -13,12 +13,13 @@ import { digestOf, isDigest } from '../reference/digest.js';
 import type { ImageRef } from '../reference/image-ref.js';
 import { parseImage } from '../reference/parse-image.js';
 import type { ImageSource, ReadOptions } from '../source/source.js';
-import { MAX_SECTION } from './store.js';
 import { verifiedBlob } from './verified-blob.js';
 
 /** Layers smaller than this are scanned sooner than asked for, bytes. */
 const WORTH_ASKING = 256 << 10;
 const MAX_CANDIDATES = 2;
+/** Bytes of a section that memory is taken for; that of a layer of 50 GB with a million entries has half of it. */
+const MAX_PUSHED = 256 << 20;
 
 export interface RegistrySectionOptions extends ReadOptions {
   spacing: number;
@@ -63,7 +64,9 @@ export function openRegistrySections(source: ImageSource, options: RegistrySecti
 
   async function fetchSection(from: ImageSource, artifact: string, layer: Descriptor): Promise<Uint8Array> {
     const blob = parseSectionArtifact((await from.manifest(artifact, read)).bytes, layer.digest);
-    if (blob.size > MAX_SECTION) throw new ClipError('LIMIT', `a section of ${blob.size} bytes`);
+    // Beyond the layer's own size it is quicker to scan that.
+    if (blob.size > Math.min(layer.size, MAX_PUSHED))
+      throw new ClipError('LIMIT', `a section of ${blob.size} bytes`);
     const chunks: Uint8Array[] = [];
     for await (const chunk of verifiedBlob(from, blob, read)) chunks.push(Uint8Array.from(chunk));
     return Buffer.concat(chunks);

@@ -7,6 +7,7 @@ import { gzipSync } from 'node:zlib';
 import { buildImageIndex } from '../../src/build/build-image-index.js';
 import { pushIndex } from '../../src/build/push-index.js';
 import { isClipError } from '../../src/errors.js';
+import { SECTION_ARTIFACT } from '../../src/oci/index-artifact.js';
 import type { TestRegistry } from '../support/registry.js';
 import { member, tar } from '../support/tar-builder.js';
 import { machine, registryWithImage } from '../support/travel.js';
@@ -137,6 +138,27 @@ test('a section that is of another layer, or damaged, is not used', async (t) =>
   });
   const built = await buildImageIndex(derived.image, (await machine(t)).options);
   assert.deepEqual(built.layerOrigins, { scanned: 4, local: 0, registry: 0 });
+});
+
+test('a section that is said to be larger than its layer is not fetched', async (t) => {
+  const { registry, image } = await registryWithImage(t);
+  await pushIndex(image, (await machine(t)).options);
+  const sections: string[] = [];
+  for (const [name, { bytes }] of [...registry.store.manifests.get('demo/app')!]) {
+    const artifact = JSON.parse(Buffer.from(bytes).toString());
+    if (artifact.artifactType !== SECTION_ARTIFACT) continue;
+    const [blob] = artifact.layers;
+    sections.push(blob.digest);
+    blob.size = 200 << 20;
+    registry.store.manifests.get('demo/app')!.delete(name);
+    registry.addManifest('demo/app', undefined, artifact);
+  }
+  assert.ok(sections.length > 0);
+  registry.log.length = 0;
+  const built = await buildImageIndex(derive(registry, 'demo/app').image, (await machine(t)).options);
+  assert.deepEqual(built.layerOrigins, { scanned: 4, local: 0, registry: 0 });
+  assert.ok(registry.log.some(({ path }) => path.includes('/referrers/')));
+  assert.ok(!registry.log.some(({ path }) => sections.some((digest) => path.endsWith(digest))));
 });
 
 test('--index local and build ask no registry for sections', async (t) => {
