@@ -1,6 +1,6 @@
 /**
  * Single flight: one load in progress that many readers wait for. A reader that gives up leaves the others undisturbed; when nobody
- * is left to wait, the load is told to stop.
+ * is left to wait, the load is told to stop. (What readers hold of flights: batch.ts; between processes: single-flight.ts.)
  */
 
 /** One call to the origin for one or more keys, with those of its flights that are still in the air. */

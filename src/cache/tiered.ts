@@ -2,6 +2,7 @@ import { hash } from 'node:crypto';
 import { ClipError } from '../errors.js';
 import { inParallel } from '../in-parallel.js';
 import { type Observer, silentObserver, type Tier } from '../observer.js';
+import { type Batch, batchOf } from './batch.js';
 import { createFlightTable, type Flight, type Load } from './flight.js';
 import type { MemoryTier } from './memory.js';
 import { type Claim, fetchOnce } from './single-flight.js';
@@ -32,21 +33,6 @@ export interface LoadOptions<U extends Unit> {
   onOutcome?: (unit: U, outcome: Outcome, coalesced: boolean) => void;
   /** False: the value passes by the memory tier (a large file must not flush it). Default true. */
   keepInMemory?: boolean;
-}
-
-/** Units that were asked for together. `release` must be called in the end, whatever happened. */
-export interface Batch {
-  /**
-   * The value of unit i; a promise only if it is not here yet. Readers must not change it. Where a load of several units that others began
-   * has failed, which need not be this unit's fault, it is loaded again, alone.
-   */
-  take(i: number): Uint8Array | Promise<Uint8Array>;
-  /** Whether nobody else has the value of unit i, no reader and no tier: whoever took it may use its memory for something else. */
-  own(i: number): boolean;
-  /** True when no unit is waited for. */
-  settled(): boolean;
-  /** Stops waiting; a load that nobody waits for is aborted. */
-  release(): void;
 }
 
 export interface DeliverOptions {
@@ -288,61 +274,6 @@ export function createTieredCache(options: TieredCacheOptions): TieredCache {
       while (writes.size > 0) await Promise.all(writes);
       await memory?.close();
       for (const tier of lower) await tier.close();
-    },
-  };
-}
-
-interface BatchOptions {
-  /** The batch's own; other loads were joined. */
-  load: Load;
-  leave(flight: Flight): void;
-  /** Loads unit i alone. */
-  again(i: number): Batch;
-}
-
-function batchOf(slots: readonly (Uint8Array | Flight)[], options: BatchOptions): Batch {
-  const { load, leave, again } = options;
-  let joined: Map<number, Promise<Uint8Array>> | undefined;
-  const loadedAgain: Batch[] = [];
-  let released = false;
-
-  /** What was joined may fail for units that nobody asked for here; where it is a load of this unit alone, the error is this unit's. */
-  async function valueFrom(i: number, flight: Flight): Promise<Uint8Array> {
-    try {
-      return await flight.promise;
-    } catch (error) {
-      if (released || flight.load.keys === 1) throw error;
-      const batch = again(i);
-      loadedAgain.push(batch);
-      return await batch.take(0);
-    }
-  }
-
-  return {
-    take(i) {
-      const slot = slots[i];
-      if (slot === undefined) throw new RangeError(`unit ${i} of ${slots.length}`);
-      if (slot instanceof Uint8Array) return slot;
-      if (slot.value !== undefined || slot.load === load) return slot.value ?? slot.promise;
-      joined ??= new Map();
-      const value = joined.get(i) ?? valueFrom(i, slot);
-      joined.set(i, value);
-      // Nobody may be waiting any more when it fails.
-      value.catch(() => {});
-      return value;
-    },
-    own(i) {
-      const slot = slots[i];
-      return slot !== undefined && 'shared' in slot && slot.value !== undefined && !slot.shared;
-    },
-    settled() {
-      return slots.every((slot) => slot instanceof Uint8Array || slot.value !== undefined);
-    },
-    release() {
-      if (released) return;
-      released = true;
-      for (const slot of slots) if (!(slot instanceof Uint8Array)) leave(slot);
-      for (const batch of loadedAgain) batch.release();
     },
   };
 }

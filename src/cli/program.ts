@@ -51,12 +51,29 @@ export function parseCommandLine(args: readonly string[], setting: Setting): Par
     return parseCommandLine(findDefinition(command) ? [command, '--help'] : [command, ...rest], setting);
   }
   const definition = wantedCommand(args);
-  if (definition) {
-    // The quick way knows only what is on this command line, so what it cannot parse is for the whole program to judge.
-    const parsed = parseRun(definition, args, setting);
-    if (parsed) return parsed;
-  }
-  return parseWhole(definition, args, setting);
+  if (!definition) return parseWhole(undefined, args, setting);
+  const words = spreadClusters(args, definition);
+  // The quick way knows only what is on this command line, so what it cannot parse is for the whole program to judge.
+  return parseRun(definition, words, setting) ?? parseWhole(definition, words, setting);
+}
+
+/** `-lq` as `-l -q`: commander takes clusters of letters of one command, and these are of two. Nothing after `--` is a flag. */
+function spreadClusters(args: readonly string[], { flags }: Definition): string[] {
+  const [own, everywhere] = [switchesOf(flags), `${switchesOf(EVERYWHERE)}h`];
+  const end = args.includes('--') ? args.indexOf('--') : args.length;
+  const isMixed = (letters: readonly string[]) =>
+    letters.every((letter) => own.includes(letter) || everywhere.includes(letter)) &&
+    letters.some((letter) => !own.includes(letter));
+  return args.flatMap((arg, i) => {
+    const letters = i < end && /^-[a-zA-Z]{2,}$/.test(arg) ? [...arg.slice(1)] : [];
+    return letters.length > 0 && isMixed(letters) ? letters.map((letter) => `-${letter}`) : [arg];
+  });
+}
+
+function switchesOf(flags: Flags): string {
+  return Object.values(flags)
+    .map(({ short = '', value }) => (value === undefined ? short : ''))
+    .join('');
 }
 
 function parseRun(definition: Definition, args: readonly string[], setting: Setting): Parsed | undefined {

@@ -1,4 +1,5 @@
-import type { Batch, Origin } from '../cache/tiered.js';
+import type { Batch } from '../cache/batch.js';
+import type { Origin } from '../cache/tiered.js';
 import { ClipError } from '../errors.js';
 import type { Span } from '../format/model.js';
 import { abortable } from '../http/abortable.js';

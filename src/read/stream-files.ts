@@ -5,7 +5,7 @@
  * then its memory is used again. The receipt counts as for single reads: one lookup a unit and file, so that a span shared by ten
  * files is one miss and nine hits.
  */
-import type { Batch } from '../cache/tiered.js';
+import type { Batch } from '../cache/batch.js';
 import { abortable } from '../http/abortable.js';
 import { variableBytes } from '../tree/entry.js';
 import type { Node } from '../tree/node.js';

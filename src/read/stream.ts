@@ -1,4 +1,4 @@
-import type { Batch } from '../cache/tiered.js';
+import type { Batch } from '../cache/batch.js';
 import { abortable } from '../http/abortable.js';
 import type { Node } from '../tree/node.js';
 import type { ReadContext } from './context.js';

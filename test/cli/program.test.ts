@@ -134,6 +134,17 @@ test('arguments that look like flags go behind --', () => {
   assert.deepEqual(run('ls -lR T').flags, { long: true, recursive: true, json: false });
 });
 
+test('letters stand in clusters, those of the command and those that hold everywhere', () => {
+  for (const line of ['ls -lqR T', 'ls -qlR T', 'ls T -Rlq', '-q ls -lR T']) {
+    const { flags, settings } = run(line);
+    assert.deepEqual(flags, { long: true, recursive: true, json: false }, line);
+    assert.equal(settings.quiet, true, line);
+  }
+  assert.match(show('ls -lh').text, /^Usage: clip ls/);
+  assert.deepEqual(run('cat T -- -lq').args, ['T', '-lq']);
+  usage('ls -lqx T', /unknown option '-/);
+});
+
 test('every flag can be told apart and has a variable of its own', () => {
   for (const definition of DEFINITIONS) {
     const flags: Flags = { ...EVERYWHERE, ...definition.flags };
