@@ -16,6 +16,8 @@ export interface HttpRequest extends Pick<Exchange, 'method' | 'url' | 'body' | 
   isSafe?: boolean | undefined;
   /** Attempts in all, instead of the connection's `tries`. */
   tries?: number | undefined;
+  /** Milliseconds that a server may ask to be waited for (Retry-After); where it asks for more, its answer is given. Default 30,000. */
+  patience?: number | undefined;
   /** Failures that are not tried again here, because the caller knows better what to do. */
   notRetried?: ((error: unknown) => boolean) | undefined;
 }
@@ -45,7 +47,7 @@ export function createHttpClient(options: ConnectionOptions): HttpClient {
         const response = await follow(request, safe ? MAX_REDIRECTS : 0);
         if (!isTransientStatus(response.status) || attempt >= tries) return response;
         const asked = parseRetryAfter(response.headers['retry-after']);
-        if (asked !== undefined && asked > MAX_RETRY_AFTER) return response;
+        if (asked !== undefined && asked > (request.patience ?? MAX_RETRY_AFTER)) return response;
         delay = Math.max(delay, asked ?? 0);
         await response.body.discard();
       } catch (error) {

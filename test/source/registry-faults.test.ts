@@ -304,6 +304,16 @@ test('a registry that comes back is waited for; Retry-After is honoured', async 
   assert.equal(registry.log.length, 3);
 });
 
+test('a list of referrers that is to be had in half a minute is done without', async (t) => {
+  const { registry, source } = await setUp(t);
+  registry.onRequest(() => ({ kind: 'status', status: 503, headers: { 'retry-after': '29' } }));
+  const subject = `sha256:${'ab'.repeat(32)}`;
+  const start = performance.now();
+  await assert.rejects(source.referrers!(subject, 'application/x'), code('REGISTRY'));
+  assert.ok(performance.now() - start < 20_000);
+  assert.equal(registry.log.length, 1);
+});
+
 test('a redirect to a store: two requests cold, one warm, a fresh URL when it ran out', async (t) => {
   const { registry, range, blob } = await setUp(t);
   registry.onRequest(onBlob({ kind: 'redirect', to: 'store' }));

@@ -28,6 +28,8 @@ export interface Message {
   method: Method;
   headers?: Readonly<Record<string, string>>;
   body?: Uint8Array;
+  /** As of an `HttpRequest`. */
+  patience?: number | undefined;
 }
 
 export function createRepositoryApi(
@@ -38,7 +40,7 @@ export function createRepositoryApi(
   const { endpoint, repository } = where;
 
   async function send(to: string | URL, message: Message, options: ReadOptions): Promise<HttpResponse> {
-    const { method, headers = {}, body } = message;
+    const { method, headers = {}, body, patience } = message;
     for (let challenges = 0; ; challenges++) {
       const own = typeof to === 'string' || to.origin === endpoint.base.origin;
       const authorization = own ? await authorizer.current(options) : undefined;
@@ -46,6 +48,7 @@ export function createRepositoryApi(
         method,
         headers: authorization === undefined ? headers : { ...headers, authorization },
         ...(body === undefined ? {} : { body }),
+        patience,
         ...observed(options),
       };
       const response =

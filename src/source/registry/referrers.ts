@@ -18,12 +18,17 @@ import { registryError } from './registry-error.js';
 const MAX_PAGES = 16;
 const MAX_REFERRERS = 4096;
 
+export interface ListOptions extends ReadOptions {
+  /** As of an `HttpRequest`: who can do without the list does not wait long for it. */
+  patience?: number;
+}
+
 export interface Referrers {
   /**
    * Descriptors of the artifacts of one type whose subject is `subject`, in the registry's order. Two requests where the registry
    * has no referrers API, and one from then on. Throws what the connection throws, REGISTRY, UNAUTHORIZED, DENIED, CORRUPT_IMAGE.
    */
-  list(subject: string, artifactType: string, options: ReadOptions): Promise<Descriptor[]>;
+  list(subject: string, artifactType: string, options: ListOptions): Promise<Descriptor[]>;
   /** Whether the registry has a referrers API; undefined before it was asked. */
   readonly hasApi: boolean | undefined;
 }
@@ -37,13 +42,14 @@ export function createReferrers(
   async function fromApi(
     subject: string,
     artifactType: string,
-    options: ReadOptions,
+    options: ListOptions,
   ): Promise<Descriptor[] | undefined> {
+    const message = { method: 'GET', headers: { accept: OCI_INDEX }, patience: options.patience } as const;
     const found: Descriptor[] = [];
     let next: string | URL | undefined =
       `referrers/${subject}?artifactType=${encodeURIComponent(artifactType)}`;
     for (let page = 0; next !== undefined && page < MAX_PAGES && found.length < MAX_REFERRERS; page++) {
-      const response = await api.send(next, { method: 'GET', headers: { accept: OCI_INDEX } }, options);
+      const response = await api.send(next, message, options);
       const { status } = response;
       const isJson = /json/i.test(response.headers['content-type'] ?? '');
       // Registries without the API say 404, older proxies 405; some that know no such path answer with a page for people.
@@ -95,10 +101,11 @@ export interface ReferrersTag {
 export async function readReferrersTag(
   api: RepositoryApi,
   subject: string,
-  options: ReadOptions & { registry: string; repository: string },
+  options: ListOptions & { registry: string; repository: string },
 ): Promise<ReferrersTag> {
   const tag = referrersTag(subject);
-  const response = await api.get(`manifests/${tag}`, { accept: OCI_INDEX }, options);
+  const message = { method: 'GET', headers: { accept: OCI_INDEX }, patience: options.patience } as const;
+  const response = await api.send(`manifests/${tag}`, message, options);
   if (response.status === 404) {
     await response.body.discard();
     return { list: [], document: {}, etag: undefined };

@@ -16,6 +16,9 @@ import type { Referrers } from './referrers.js';
 import { registryError } from './registry-error.js';
 import { openRepository, type RegistryOptions } from './repository.js';
 
+/** Milliseconds that a list of referrers may keep a read waiting: who asks for it can do without. */
+const PATIENCE = 2000;
+
 export type { RegistryOptions } from './repository.js';
 
 /** Opens a repository; nothing is asked of the registry before the first read. */
@@ -58,7 +61,7 @@ export function openRegistry(reference: RegistryReference, options: RegistryOpti
     async referrers(subject, artifactType, read = {}) {
       const { createReferrers } = await import('./referrers.js');
       referrers ??= createReferrers(api, { registry, repository });
-      return await referrers.list(subject, artifactType, read);
+      return await referrers.list(subject, artifactType, { ...read, patience: PATIENCE });
     },
     close,
   };
