@@ -140,9 +140,12 @@ async function openFound(found: FoundArtifact, options: DiscoverOptions): Promis
     await checkBlobs(parts, found);
     await checkClaims(index, manifestDigest);
     // What does not hold later on is forgotten, so that the next command builds an index instead.
-    const guarded = guardIndex(index, async () => {
-      await parts.drop();
-      await store.put(repository, manifestDigest, 'none');
+    const guarded = guardIndex(index, {
+      async onCorrupt() {
+        await parts.drop();
+        await store.put(repository, manifestDigest, 'none');
+      },
+      next: 'this index is passed over now, and one is built',
     });
     return { index: guarded, artifact: found.artifact };
   } catch (error) {

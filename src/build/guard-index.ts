@@ -1,8 +1,17 @@
 import { ClipError, isClipError } from '../errors.js';
 import type { ImageIndex } from '../format/image-index.js';
 
-/** The same index, which tells once when it turns out to be damaged while it is read. */
-export function guardIndex(index: ImageIndex, onCorrupt: () => Promise<void>): ImageIndex {
+export interface Guard {
+  /** Called once. */
+  onCorrupt(): Promise<void>;
+  /** What the next command does instead of reading this index. */
+  next: string;
+  /** Default: none. Who pushed an index does not choose what is opened. */
+  sourceHint?: string | undefined;
+}
+
+/** The same index, which tells when it turns out to be damaged while it is read. */
+export function guardIndex(index: ImageIndex, { onCorrupt, next, sourceHint }: Guard): ImageIndex {
   let told = false;
 
   async function watched<T>(reading: Promise<T>): Promise<T> {
@@ -23,25 +32,22 @@ export function guardIndex(index: ImageIndex, onCorrupt: () => Promise<void>): I
 
   /** What is to be thrown: a part that the registry has lost is no fault of the image's name. */
   async function tell(error: unknown): Promise<unknown> {
-    const lost = isClipError(error, 'NOT_FOUND');
-    if (!lost && !isClipError(error, 'CORRUPT_INDEX')) return error;
+    if (!isClipError(error)) return error;
+    const lost = error.code === 'NOT_FOUND';
+    if (!lost && error.code !== 'CORRUPT_INDEX') return error;
     if (!told) {
       told = true;
       await onCorrupt();
     }
-    if (!lost) return error;
-    return new ClipError('CORRUPT_INDEX', `a part of the index beside the image is gone: ${error.message}`, {
-      hint: 'run the command again: this index is passed over now, and one is built',
-      cause: error,
-    });
+    const what = lost ? `a part of the index beside the image is gone: ${error.message}` : error.message;
+    return new ClipError('CORRUPT_INDEX', what, { hint: `run the command again: ${next}`, cause: error });
   }
 
   return {
     identity: index.identity,
     formatVersion: index.formatVersion,
     size: index.size,
-    // Who pushed an index does not choose what is opened.
-    sourceHint: undefined,
+    sourceHint,
     layers: index.layers,
     nodeCount: index.nodeCount,
     get bytesRead() {

@@ -10,6 +10,7 @@ import { openSource } from '../source/open.js';
 import type { ImageSource } from '../source/source.js';
 import { withDefaults } from './default-options.js';
 import { findOrBuildIndex, type LocalIndex, type RemoteIndex } from './find-index.js';
+import { guardIndex } from './guard-index.js';
 import { openCache } from './image-cache.js';
 import { isIndexTarget } from './index-target.js';
 import { type LazySource, lazySource } from './lazy-source.js';
@@ -100,11 +101,12 @@ async function openStoredIndex(
 ): Promise<(LocalIndex & { index: ImageIndex }) | RemoteIndex> {
   const found = await findOrBuildIndex(image, source, options);
   if (found.origin === 'registry') return found;
+  const isKept = options.index === 'auto' && (found.origin === 'store' || found.origin === 'mixed');
   try {
-    return { ...found, index: await openIndexFile(found.path, { isStored: true }) };
+    const index = await openIndexFile(found.path, { isStored: true });
+    return { ...found, index: isKept ? guarded(index, found.path) : index };
   } catch (error) {
-    const isKept = found.origin === 'store' || found.origin === 'mixed';
-    const isDamaged = isKept && options.index === 'auto' && isClipError(error, 'CORRUPT_INDEX');
+    const isDamaged = isKept && isClipError(error, 'CORRUPT_INDEX');
     // Somebody emptied the cache between the look and the opening.
     const isGone = found.discard === undefined && isClipError(error, 'INDEX_NOT_FOUND');
     if (!isDamaged && !isGone) {
@@ -122,6 +124,15 @@ async function openStoredIndex(
     const anew = await findOrBuildIndex(image, source, options);
     return anew.origin === 'registry' ? anew : { ...anew, index: await openIndexFile(anew.path) };
   }
+}
+
+/** What turns out to be damaged further in, when some of it may have been printed, goes for the next command. */
+function guarded(index: ImageIndex, path: string): ImageIndex {
+  return guardIndex(index, {
+    onCorrupt: () => rm(path, { force: true }),
+    next: 'the damaged index is gone, and is built again',
+    sourceHint: index.sourceHint,
+  });
 }
 
 interface Parts extends Pick<OpenedImage, 'index' | 'indexPath' | 'origin'> {

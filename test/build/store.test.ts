@@ -5,6 +5,7 @@ import {
   lstatSync,
   mkdirSync,
   readdirSync,
+  readFileSync,
   rmSync,
   symlinkSync,
   truncateSync,
@@ -160,4 +161,31 @@ test('the index store is bounded: what was used longest ago goes first, and noth
   );
   boundIndexes(cacheDir, { ...bound, quota: 0 });
   assert.ok(there()[1], 'without a disk cache there is no bound');
+});
+
+test('an index of the store that turns out to be damaged further in goes, and is built again', async (t) => {
+  const cacheDir = await temporaryFolder(t);
+  const layout = join(cacheDir, 'layout');
+  writeLayout(layout, [tar(member({ name: 'motd' }, 'hello\n'))]);
+  const cat = () => clip(['cat', `oci:${layout}`, '/motd'], { cacheDir });
+  assert.equal((await cat()).status, 0);
+  const folder = join(cacheDir, 'index');
+  const path = join(folder, readdirSync(folder).find((name) => name.endsWith('.clip'))!);
+  const whole = readFileSync(path);
+  const told = new Set<string>();
+  for (let at = whole.length - 1; at > whole.length / 2; at -= 61) {
+    const damaged = Buffer.from(whole);
+    damaged[at]! ^= 1;
+    writeFileSync(path, damaged);
+    rmSync(join(folder, 'layers'), { recursive: true, force: true });
+    const first = await cat();
+    if (first.status === 0) continue;
+    assert.equal(first.status, 6, first.stderr);
+    assert.equal(existsSync(path), false);
+    told.add(/^hint: (.*)$/m.exec(first.stderr)![1]!);
+    const second = await cat();
+    assert.deepEqual([second.status, second.stdout.toString()], [0, 'hello\n']);
+    assert.ok(readFileSync(path).equals(whole));
+  }
+  assert.deepEqual([...told], ['run the command again: the damaged index is gone, and is built again']);
 });
