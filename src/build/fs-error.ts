@@ -28,6 +28,11 @@ export function fromFsError(error: unknown, doing: string, missing: ErrorCode = 
           : 'choose a folder that you may write to with -o or --cache-dir',
         cause: error,
       });
+    case 'EFBIG':
+      return new ClipError('IO', `${doing}: too large for the file system or for the limit of this session`, {
+        hint: 'see `ulimit -f`, or choose another folder with -o or --cache-dir',
+        cause: error,
+      });
     default:
       return new ClipError('IO', `${doing}: ${(error as Error).message}`, {
         hint: 'check the path and the disk that it is on',

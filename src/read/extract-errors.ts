@@ -10,16 +10,22 @@ const REASONS: Record<string, string> = {
   ENOTEMPTY: 'a directory that is not empty stands there',
   EEXIST: 'a directory that is not empty stands there',
   ENAMETOOLONG: 'the name is too long for this file system',
-  EFBIG: 'the file is larger than this file system takes',
   EILSEQ: 'this file system does not take the name',
+  EFBIG: 'the file is too large for this file system, or for the limit of this session (ulimit -f)',
   EMLINK: 'too many hard links',
   EBUSY: 'something is mounted there',
   ENOENT: 'its folder is not there',
   ELOOP: 'a link stands where a directory or file was put a moment ago',
 };
 
-/** What a file system has against a file of the image, in whatever folder it is. */
-const FILE_REFUSED: ReadonlySet<string> = new Set(['ENAMETOOLONG', 'EILSEQ', 'EFBIG']);
+const LEAVE_OUT = 'name the paths that you want, or a glob, and leave this one out; clip cat reads it';
+
+/** What another folder of the same file system would not help against. */
+const HINTS: Record<string, string> = {
+  ENAMETOOLONG: LEAVE_OUT,
+  EILSEQ: LEAVE_OUT,
+  EFBIG: `raise the limit or extract to another file system, or ${LEAVE_OUT}`,
+};
 
 /**
  * A failure of a file operation as a ClipError: NO_SPACE or IO, naming the path. Other errors pass as they are. `hint`: for what is no
@@ -36,11 +42,7 @@ export function fsError(error: unknown, path: Buffer, hint?: string): unknown {
     });
   }
   return new ClipError('IO', `cannot write ${name}: ${REASONS[code] ?? code}`, {
-    hint:
-      hint ??
-      (FILE_REFUSED.has(code)
-        ? 'name the paths that you want, or a glob, and leave this one out; clip cat reads it'
-        : 'extract into an empty folder that you may write'),
+    hint: hint ?? HINTS[code] ?? 'extract into an empty folder that you may write',
     cause: error,
   });
 }

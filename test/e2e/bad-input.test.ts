@@ -502,3 +502,19 @@ describe('a full disk', () => {
     }
   });
 });
+
+test('a file that is larger than the session may write: the hint says what helps', async (t) => {
+  const cacheDir = await tempDir(t);
+  const limited = (command: string) => {
+    const line = `ulimit -f 8; ${process.execPath} ${join(root, 'bin/clip.js')} ${command} -q --no-cache --cache-dir ${cacheDir}`;
+    const run = spawnSync('sh', ['-c', line], { encoding: 'utf8', cwd: cacheDir });
+    assert.equal(run.status, CODES.IO, run.stderr);
+    assert.match(run.stderr, /^clip: .* too large for .*limit of this session.* \(IO\)\nhint: .*\n$/);
+    return run.stderr;
+  };
+  assert.match(limited(`extract ${index} -C out`), /hint: raise the limit .* clip cat reads it\n/);
+  assert.match(limited(`export ${index} > out.tar`), /hint: see `ulimit -f`/);
+  assert.match(limited(`index ${bundled} --index build -o out.clip`), /hint: see `ulimit -f`/);
+  const left = filesIn(cacheDir).filter((name) => /\.clip-|\.clip$/.test(name) && !name.includes('/index/'));
+  assert.deepEqual(left, []);
+});

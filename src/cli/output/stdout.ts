@@ -138,6 +138,16 @@ function outputError(error: unknown): Error {
       cause: error,
     });
   }
+  if (code === 'EFBIG') {
+    return new ClipError(
+      'IO',
+      'the output is too large for the file system or for the limit of this session',
+      {
+        hint: 'see `ulimit -f`, or write to another file system',
+        cause: error,
+      },
+    );
+  }
   return new ClipError('IO', `cannot write the output: ${code ?? 'unknown error'}`, {
     hint: 'check where stdout goes',
     cause: error,
