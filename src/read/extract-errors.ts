@@ -22,7 +22,7 @@ const LEAVE_OUT = 'name the paths that you want, or a glob, and leave this one o
 
 /** What another folder of the same file system would not help against. */
 const HINTS: Record<string, string> = {
-  ENAMETOOLONG: LEAVE_OUT,
+  ENAMETOOLONG: 'extract to a file system that takes it; clip cat reads it',
   EILSEQ: LEAVE_OUT,
   EFBIG: `raise the limit or extract to another file system, or ${LEAVE_OUT}`,
 };

@@ -23,6 +23,7 @@ import { isWithin, type Selection } from '../tree/select.js';
 import { fsError } from './extract-errors.js';
 import { createFileWriter } from './extract-files.js';
 import { createMetadata, type Metadata, type NotCarried } from './extract-metadata.js';
+import { withoutLongNames } from './extract-names.js';
 import { createPlacer, type Placer } from './extract-place.js';
 import { lostLink } from './lost-links.js';
 import { createPasses, type Passes } from './passes.js';
@@ -36,6 +37,11 @@ export interface ExtractOptions {
   observer: Observer;
   /** Nodes that are held at a time, and files that are put in the order of their data together. Default 131,072, more than most images have. */
   atOnce?: number;
+  /**
+   * Takes the error (IO) of each name that is too long for the file system; it is left out, with all below it, and the extraction
+   * goes on. Without it that error is thrown.
+   */
+  onError?: (error: ClipError) => void;
   signal?: AbortSignal;
 }
 
@@ -83,13 +89,18 @@ export async function extract(selection: Selection, options: ExtractOptions): Pr
     owners: 0,
     setids: 0,
   };
-  const { atOnce = 131_072, signal } = options;
+  const { atOnce = 131_072, onError = fail, signal } = options;
   const room = { nodes: atOnce, bytes: BYTES_AT_ONCE };
-  const passes = createPasses(() => selection.nodes(), { kinds: KINDS, keep: room, signal });
+  let folder: Folder | undefined;
+  const open = (): Folder => {
+    folder ??= openFolder(options.directory);
+    return folder;
+  };
+  const possible = withoutLongNames(selection, () => open().placer, onError);
+  const passes = createPasses(() => possible.nodes(), { kinds: KINDS, keep: room, signal });
   const survey = await surveyAll(passes, notCarried);
   if (survey.names === 0) return notCarried;
-  const root = prepareRoot(options.directory);
-  const placer = createPlacer(root.path);
+  const { placer, fresh } = open();
   const work: Work = {
     passes,
     room,
@@ -103,7 +114,7 @@ export async function extract(selection: Selection, options: ExtractOptions): Pr
   await makeFiles(work);
   await makeHardLinks(work);
   await makeLinks(work);
-  await finishDirectories(work, root.fresh);
+  await finishDirectories(work, fresh);
   return notCarried;
 }
 
@@ -134,8 +145,17 @@ async function inTurn({ options }: Work, piece: () => void): Promise<void> {
   piece();
 }
 
-/** The folder by its real path; `fresh` if nothing is in it. */
-function prepareRoot(directory: string): { path: Buffer; fresh: boolean } {
+function fail(error: ClipError): never {
+  throw error;
+}
+
+interface Folder {
+  placer: Placer;
+  /** Nothing was in it. */
+  fresh: boolean;
+}
+
+function openFolder(directory: string): Folder {
   const path = Buffer.from(directory);
   try {
     makeFolder(directory);
@@ -143,7 +163,7 @@ function prepareRoot(directory: string): { path: Buffer; fresh: boolean } {
     const entries = fs.opendirSync(real as unknown as string);
     const first = entries.readSync();
     entries.closeSync();
-    return { path: real, fresh: first === null };
+    return { placer: createPlacer(real), fresh: first === null };
   } catch (error) {
     const code = errnoOf(error);
     if (code !== 'EEXIST' && code !== 'ENOTDIR') throw fsError(error, path);

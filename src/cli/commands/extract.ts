@@ -7,7 +7,7 @@ import type { Context } from '../context.js';
 import type { EXTRACT_FLAGS, Input } from '../definitions.js';
 import { counted } from '../units.js';
 
-/** `clip extract`: a selection of the tree as files and directories below a folder. Goes on after a path that fails. */
+/** `clip extract`: a selection of the tree as files and directories below a folder. Goes on after a path that is not there or cannot be here. */
 export async function run(context: Context, { args, flags }: Input<typeof EXTRACT_FLAGS>): Promise<void> {
   const [target, ...patterns] = args;
   const { directory } = flags;
@@ -17,9 +17,9 @@ export async function run(context: Context, { args, flags }: Input<typeof EXTRAC
     });
   }
   const { index, reader } = await context.open(target!);
-  const { observer, signal } = context;
-  const selection = await selectNodes(index, patterns, { onError: context.softError });
-  const notCarried = await extract(selection, { directory, reader, observer, signal });
+  const { observer, signal, softError: onError } = context;
+  const selection = await selectNodes(index, patterns, { onError });
+  const notCarried = await extract(selection, { directory, reader, observer, onError, signal });
   for (const message of warnings(notCarried)) {
     observer.emit({ type: 'warning', code: 'NOT_CARRIED_OVER', message });
   }
