@@ -46,8 +46,10 @@ async function openFileTarget(path: string, options: OpenOptions): Promise<Opene
         });
       }
       const image = parseImage(from);
-      const base = options.source === undefined ? dirname(path) : '.';
-      return openSource(besideIndex(image, base), sourceOptions(options));
+      if (options.source !== undefined) return openSource(image, sourceOptions(options));
+      return openSource(besideIndex(image, dirname(path)), sourceOptions(options)).catch((error) => {
+        throw gone(error, from, path);
+      });
     });
     return await opened({ index, indexPath: path, origin: 'file', source }, options);
   } catch (error) {
@@ -181,6 +183,15 @@ function besideIndex(image: ImageRef, folder: string): ImageRef {
   if (!('path' in image) || isAbsolute(image.path)) return image;
   const beside = join(folder, image.path);
   return existsSync(beside) ? { ...image, path: beside } : image;
+}
+
+/** Nobody typed the place that an index names, and who gets the index from elsewhere may have the image at another. */
+function gone(error: unknown, from: string, indexPath: string): unknown {
+  if (!isClipError(error, 'NOT_FOUND')) return error;
+  return new ClipError(error.code, error.message, {
+    hint: `the index ${indexPath} was built from ${from}; --source IMAGE says where that image is now`,
+    cause: error,
+  });
 }
 
 /** Takes every step in turn, whatever becomes of the others; throws the first failure. */

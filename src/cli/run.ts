@@ -66,7 +66,9 @@ async function runCommand(command: Command): Promise<number> {
   const errorStyle = await loadStyle(terminal.stderrColour);
 
   function report(failure: unknown): void {
-    const error = withLocalName(failure, command.args[0]);
+    const isTarget = !command.definition.usage.startsWith('<image>');
+    const named = withLocalName(failure, command.args[0], { isTarget });
+    const error = withLocalName(named, settings.source, { isTarget: false });
     failures.push(interrupts.status() ?? statusOf(error));
     metrics?.error(isClipError(error) ? error.code : 'FAILED');
     progress.write(describeError(error, { stack: settings.logLevel === 'debug', style: errorStyle }));

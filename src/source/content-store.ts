@@ -107,7 +107,7 @@ async function openOrThrow(store: ContentStore, path: string, what: string): Pro
   });
   if (file !== undefined) return file;
   throw new ClipError('NOT_FOUND', `${what} is missing`, {
-    hint: 'the copy is incomplete; copy the image anew',
+    hint: 'the copy is incomplete, or of another image; name the right one with --source, or copy the image anew',
   });
 }
 

@@ -181,7 +181,33 @@ describe('names that lead to nothing', () => {
     };
     assert.match(await hintOf('index', 'Image.tar'), /oci-archive:Image\.tar/);
     assert.match(await hintOf('cat', 'Layout', FILE), /oci:Layout$/);
-    assert.doesNotMatch(await hintOf('index', 'Some.clip'), /Some\.clip/);
+    for (const command of ['index', 'pull'])
+      assert.match(await hintOf(command, 'Some.clip'), /an index already; .*`clip info Some\.clip`/);
+    const source = ['--no-cache', '--source', 'Layout'];
+    assert.match(await hintOf('cat', 'Some.clip', FILE, ...source), /oci:Layout$/);
+  });
+
+  test('an index whose image is gone from where it was: the hint is about that, and one from elsewhere is told', async (t) => {
+    const cwd = await tempDir(t);
+    const copied = spawnSync('cp', ['-r', bundled.replace(/^oci:/, ''), join(cwd, 'layout')]);
+    assert.equal(copied.status, 0);
+    const run = (...args: string[]) => clip(args, { cwd, cacheDir: join(cwd, 'cache') });
+    assert.equal((await run('index', 'oci:layout', '-o', 'x.clip')).status, 0);
+    mkdirSync(join(cwd, 'elsewhere'));
+    for (const file of ['index.json', 'oci-layout'])
+      copyFileSync(join(cwd, 'layout', file), join(cwd, 'elsewhere', file));
+    rmSync(join(cwd, 'layout'), { recursive: true });
+    for (const args of [
+      ['cat', 'x.clip', FILE],
+      ['info', 'x.clip', '--platforms'],
+    ]) {
+      const gone = await run(...args);
+      assertFails(gone, 'NOT_FOUND', /no OCI layout "layout"/);
+      assert.match(gone.stderr, /hint: the index x\.clip was built from oci:layout; --source IMAGE/);
+    }
+    const other = await run('cat', 'x.clip', FILE, '--source', 'oci:elsewhere');
+    assertFails(other, 'NOT_FOUND', /sha256:[0-9a-f]{64} is missing/);
+    assert.match(other.stderr, /hint: .*another image.*--source/);
   });
 
   test('an index may have the longest name that a file can have', async (t) => {

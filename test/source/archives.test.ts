@@ -95,9 +95,15 @@ test('oci-archive and docker-archive give the layers of the layout, in place', {
   const whole = await open(`oci-archive:${oci}`);
   assert.deepEqual(await resolveImage(whole), a);
   await whole.close();
-  const missingTag = await open(`docker-archive:${docker}:other:v1`);
-  await assert.rejects(resolveImage(missingTag), fails('NOT_FOUND', /demo:v1/));
-  await missingTag.close();
+  for (const [select, says] of [
+    [':other:v1', /^there is no image "other:v1" in docker-archive:/],
+    [':@7', / has no image number 7$/],
+  ] as const) {
+    const missing = await open(`docker-archive:${docker}${select}`);
+    await assert.rejects(resolveImage(missing), fails('NOT_FOUND', /demo:v1/));
+    await assert.rejects(resolveImage(missing), { message: says });
+    await missing.close();
+  }
 });
 
 test('an old docker save archive, whose equal layers are links; a layer that is compressed', {

@@ -13,24 +13,36 @@ const ASKED: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'OFFLINE',
 ]);
 
-/** Where a file or folder has the name that was asked for in a registry, the same error with a hint how to name that. */
-export function withLocalName(error: unknown, target: string | undefined): unknown {
-  if (target === undefined || !isClipError(error) || !ASKED.has(error.code)) return error;
-  const kind = kindOf(target);
-  if (kind === undefined) return error;
-  const hint =
-    kind === 'folder'
-      ? `if the folder of that name is meant, an OCI layout, write oci:${target}`
-      : `if the file of that name is meant, write what it is: oci-archive:${target}, docker-archive:${target} or tar:${target}`;
-  return new ClipError(error.code, error.message, { hint, cause: error });
+const HINTS = {
+  folder: (name: string) => `if the folder of that name is meant, an OCI layout, write oci:${name}`,
+  file: (name: string) =>
+    `if the file of that name is meant, write what it is: oci-archive:${name}, docker-archive:${name} or tar:${name}`,
+  index: (name: string) =>
+    `that file is an index already; name the image that it is of: \`clip info ${name}\` tells it`,
+} as const;
+
+/**
+ * Where a file or folder has the name that was asked for in a registry, the same error with a hint how to name that. `isTarget`: the
+ * command takes an index file too, which was opened as one then.
+ */
+export function withLocalName(
+  error: unknown,
+  name: string | undefined,
+  { isTarget }: { isTarget: boolean },
+): unknown {
+  if (name === undefined || !isClipError(error) || !ASKED.has(error.code)) return error;
+  const kind = kindOf(name);
+  if (kind === undefined || (kind === 'index' && isTarget)) return error;
+  return new ClipError(error.code, error.message, { hint: HINTS[kind](name), cause: error });
 }
 
-/** Undefined for what cannot be an image, as an index. */
-function kindOf(path: string): 'folder' | 'file' | undefined {
+/** Undefined for what cannot be an image. */
+function kindOf(path: string): keyof typeof HINTS | undefined {
   try {
     const stats = statSync(path);
     if (stats.isDirectory()) return 'folder';
-    return stats.isFile() && !isIndex(path) ? 'file' : undefined;
+    if (!stats.isFile()) return undefined;
+    return isIndex(path) ? 'index' : 'file';
   } catch {
     return undefined;
   }

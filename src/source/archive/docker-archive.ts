@@ -168,12 +168,18 @@ function parseListing(bytes: Uint8Array): SavedImage[] {
 }
 
 function selectImage(images: readonly SavedImage[], select: Selection, name: string): SavedImage {
-  const found = findImage(images, select);
-  if (found !== undefined) return found;
+  const image = findImage(images, select);
+  if (image !== undefined) return image;
   const listed = images.slice(0, 20).map(({ tags }, i) => tags[0] ?? `@${i}`);
-  throw new ClipError('NOT_FOUND', `${name}: ${images.length} images, none of them meant`, {
+  throw new ClipError('NOT_FOUND', notThere(images.length, select, name), {
     hint: `it has: ${listed.map((tag) => quote(tag).slice(1, -1)).join(', ')}; choose one with :NAME after the file`,
   });
+}
+
+function notThere(count: number, select: Selection, name: string): string {
+  if (select.number !== undefined) return `${name} has no image number ${select.number}`;
+  if (select.name !== undefined) return `there is no image ${quote(select.name)} in ${name}`;
+  return count === 0 ? `${name} holds no image` : `${name} holds ${count} images`;
 }
 
 function findImage(images: readonly SavedImage[], { name, number }: Selection): SavedImage | undefined {
