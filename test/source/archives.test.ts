@@ -91,6 +91,10 @@ test('oci-archive and docker-archive give the layers of the layout, in place', {
     assert.deepEqual(await layersOf(source), wanted, text);
     await source.close();
   }
+  const saved = await resolveImage(await open(`docker-archive:${docker}`));
+  const pinned = await open(`docker-archive:${docker}@${saved.manifestDigest}`);
+  assert.deepEqual(await resolveImage(pinned), saved);
+  await pinned.close();
   const a = await resolveImage(await open(`oci:${layout}`));
   const whole = await open(`oci-archive:${oci}`);
   assert.deepEqual(await resolveImage(whole), a);
@@ -98,6 +102,10 @@ test('oci-archive and docker-archive give the layers of the layout, in place', {
   for (const [select, says] of [
     [':other:v1', /^there is no image "other:v1" in docker-archive:/],
     [':@7', / has no image number 7$/],
+    [
+      `@${sha256(Buffer.from('another'))}`,
+      /^no image in docker-archive:.*@sha256:[0-9a-f]{64} has that digest$/,
+    ],
   ] as const) {
     const missing = await open(`docker-archive:${docker}${select}`);
     await assert.rejects(resolveImage(missing), fails('NOT_FOUND', /demo:v1/));

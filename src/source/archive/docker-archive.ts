@@ -93,7 +93,20 @@ async function openImage(
     ...read,
     what: `the manifest.json of ${name}`,
   });
-  const image = selectImage(parseListing(listing), select, name);
+  const images = parseListing(listing);
+  if (select.digest === undefined) return openSaved(store, selectImage(images, select, name), { name, read });
+  for (const image of images) {
+    const opened = await openSaved(store, image, { name, read });
+    if (opened.manifest.digest === select.digest) return opened;
+  }
+  throw notThere(images, select, name);
+}
+
+async function openSaved(
+  store: ContentStore,
+  image: SavedImage,
+  { name, read }: { name: string; read: ReadOptions },
+): Promise<Opened> {
   const config = await readDocument(store, image.config, { ...read, what: `the config of ${name}` });
   const { diffIds } = parseConfig(config);
   if (diffIds.length !== image.layers.length) {
@@ -170,13 +183,18 @@ function parseListing(bytes: Uint8Array): SavedImage[] {
 function selectImage(images: readonly SavedImage[], select: Selection, name: string): SavedImage {
   const image = findImage(images, select);
   if (image !== undefined) return image;
+  throw notThere(images, select, name);
+}
+
+function notThere(images: readonly SavedImage[], select: Selection, name: string): ClipError {
   const listed = images.slice(0, 20).map(({ tags }, i) => tags[0] ?? `@${i}`);
-  throw new ClipError('NOT_FOUND', notThere(images.length, select, name), {
+  return new ClipError('NOT_FOUND', whatIsNotThere(images.length, select, name), {
     hint: `it has: ${listed.map((tag) => quote(tag).slice(1, -1)).join(', ')}; choose one with :NAME after the file`,
   });
 }
 
-function notThere(count: number, select: Selection, name: string): string {
+function whatIsNotThere(count: number, select: Selection, name: string): string {
+  if (select.digest !== undefined) return `no image in ${name} has that digest`;
   if (select.number !== undefined) return `${name} has no image number ${select.number}`;
   if (select.name !== undefined) return `there is no image ${quote(select.name)} in ${name}`;
   return count === 0 ? `${name} holds no image` : `${name} holds ${count} images`;
