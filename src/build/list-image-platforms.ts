@@ -17,7 +17,9 @@ export interface ImagePlatforms {
 /** The platforms that an image is there for; no index is built. Throws what opening the source and its documents throw. */
 export async function listImagePlatforms(target: string, options: OpenOptions): Promise<ImagePlatforms> {
   if (isIndexTarget(target)) {
-    const image = await openImage(target, options);
+    // What there is does not depend on what is wanted.
+    const { platform, ...anyPlatform } = options;
+    const image = await openImage(target, anyPlatform);
     try {
       return await ask(await image.source(), options);
     } finally {

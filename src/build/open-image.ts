@@ -3,6 +3,7 @@ import { rm } from 'node:fs/promises';
 import { dirname, isAbsolute, join, resolve, sep } from 'node:path';
 import { ClipError, isClipError } from '../errors.js';
 import type { ImageIndex } from '../format/image-index.js';
+import { parsePlatform, platformRank, printPlatform } from '../oci/platform.js';
 import { createImageReader } from '../read/reader.js';
 import type { ImageRef } from '../reference/image-ref.js';
 import { parseImage } from '../reference/parse-image.js';
@@ -24,8 +25,8 @@ import { indexFolder } from './store.js';
  * Opens an index file, or the index of an image: found in the local store, else built and kept there. Blobs are read from
  * `options.source`, else from the image that was named, else from where the user's own index says it was read from.
  *
- * Options that are left out are the command line's defaults. Throws INDEX_NOT_FOUND, CORRUPT_INDEX, NEWER_INDEX, and what resolving
- * and scanning the image throw.
+ * Options that are left out are the command line's defaults. Throws INDEX_NOT_FOUND, CORRUPT_INDEX, NEWER_INDEX, PLATFORM_NOT_FOUND,
+ * and what resolving and scanning the image throw.
  */
 export async function openImage(target: string, given: Partial<OpenOptions> = {}): Promise<OpenedImage> {
   const options = withDefaults(given);
@@ -38,6 +39,7 @@ async function openFileTarget(path: string, options: OpenOptions): Promise<Opene
   const index = await openIndexFile(path, { isStored });
   try {
     requireIdentity(index, options, path);
+    await requirePlatform(index, options, path);
     const source = lazySource(async () => {
       const from = options.source ?? index.sourceHint;
       if (from === undefined) {
@@ -176,6 +178,21 @@ function requireIdentity(index: ImageIndex, { index: wanted }: OpenOptions, path
   throw new ClipError('DIGEST_MISMATCH', `index ${path} is ${index.identity}, not ${wanted}`, {
     hint: 'the index was pinned with --index: build or fetch the one that is meant',
   });
+}
+
+/** As of an image that is there for one platform: one that cannot be told, a bare tar's, is what was named. */
+async function requirePlatform(index: ImageIndex, options: OpenOptions, path: string): Promise<void> {
+  if (options.platform === undefined) return;
+  const { platform } = await index.describe();
+  const [os = '', architecture = 'unknown', variant] = platform.split('/');
+  const offered = { os, architecture, ...(variant !== undefined && { variant }) };
+  const wanted = parsePlatform(options.platform);
+  if (architecture === 'unknown' || platformRank(wanted, offered) !== undefined) return;
+  throw new ClipError(
+    'PLATFORM_NOT_FOUND',
+    `index ${path} is of the image for ${platform}, not for ${printPlatform(wanted)}`,
+    { hint: 'leave out --platform, or name the image in place of the index' },
+  );
 }
 
 /** A relative path that an index names is looked for beside the index first, then in the current folder. */

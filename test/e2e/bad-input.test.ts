@@ -92,6 +92,12 @@ describe('names that lead to nothing', () => {
       'PLATFORM_NOT_FOUND',
       /windows\/amd64/,
     ],
+    [
+      'an index of another platform',
+      () => ['ls', index, '--platform', 'linux/arm64'],
+      'PLATFORM_NOT_FOUND',
+      /for linux\/amd64, not for linux\/arm64/,
+    ],
     ['no platform', () => ['ls', bundled, '--platform', 'amd64:linux:x/y'], 'USAGE', /platform/],
     ['an invalid reference', () => ['ls', 'Not An Image'], 'INVALID_REFERENCE', /Not An Image/],
     ['a registry that is down', () => ['ls', '127.0.0.1:1/x:1'], 'NETWORK', /refused/],
@@ -107,6 +113,19 @@ describe('names that lead to nothing', () => {
       assertFails(await clip(args(), { cacheDir: join(work, 'names') }), code, names);
     });
   }
+
+  test('an index of the platform that is wanted, and of a tar that is for none, is read', async (t) => {
+    const [folder, cacheDir] = [await tempDir(t), join(work, 'names')];
+    const listed = await clip(['ls', index, '--platform', 'linux/x86_64'], { cacheDir });
+    assert.equal(listed.status, 0, listed.stderr);
+    const tar = join(folder, 'bare.tar');
+    assert.equal(spawnSync('tar', ['-C', folder, '-cf', tar, '--files-from', '/dev/null']).status, 0);
+    const bare = join(folder, 'bare.clip');
+    assert.equal((await clip(['index', `tar:${tar}`, '-o', bare], { cacheDir })).status, 0);
+    assert.equal((await clip(['ls', bare, '--platform', 'linux/arm64'], { cacheDir })).status, 0);
+    const there = await clip(['info', index, '--platforms', '--platform', 'linux/arm64'], { cacheDir });
+    assert.equal(there.stdout.toString(), 'linux/amd64\n');
+  });
 
   test('a FIFO for an index does not wait for a writer', async () => {
     const fifo = join(work, 'fifo');
