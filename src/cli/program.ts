@@ -27,19 +27,28 @@ export type Parsed =
   | { kind: 'show'; text: string; asked: boolean };
 
 const AFTER = `
-SIZE    bytes, or with K, M, G, T or KiB, MiB … (powers of 1024), kB, MB … (powers of 1000)
+SIZE    bytes, or with K, M, G, T or KiB, MiB … (powers of 1024),
+        kB, MB … (powers of 1000)
 TIME    seconds, or with ms, s, m, h
-Each flag can be set by a variable: --cache-dir by CLIP_CACHE_DIR. The flag wins.
-Status  0 done, 1 failed, 2 usage, 3 not found, 4 login, 5 network, 6 integrity, 7 bench gate, 130 interrupted
+Each flag has a variable, --cache-dir CLIP_CACHE_DIR. The flag wins.
+Status  0 done, 1 failed, 2 usage, 3 not found, 4 login, 5 network, 6 integrity,
+        7 bench gate, 130 interrupted
 
 Examples:
   clip cat debian:12 /etc/os-release      one file of an image in a registry
   clip ls -l oci:./layout /usr/bin        an image in a folder
-  clip bench --reads 50                   what reading costs, with the bundled image
+  clip bench --reads 50                   what reads of the bundled image cost
 `;
+
+/** Columns of the help; lines that are longer are hard to read. */
+const WIDEST = 100;
+/** Columns that what a flag means may have at least; with fewer it is not broken into lines. */
+const NARROWEST = 24;
 
 interface Setting {
   version: () => string;
+  /** Of the terminal that shows the help. */
+  columns: () => number | undefined;
   env: NodeJS.ProcessEnv;
 }
 
@@ -111,7 +120,11 @@ function parseWhole(wanted: Definition | undefined, args: readonly string[], set
     .description('Reads single files out of container images: a small index, verified spans, one inflate.')
     .version(setting.version(), '-V, --version', 'print the version')
     .helpOption('-h, --help', 'show the help of clip or of a command')
-    .configureHelp({ showGlobalOptions: true, helpWidth: 100 })
+    .configureHelp({
+      showGlobalOptions: true,
+      helpWidth: Math.min(setting.columns() ?? WIDEST, WIDEST),
+      minWidthToWrap: NARROWEST,
+    })
     .exitOverride()
     .configureOutput({
       writeOut: (text) => {

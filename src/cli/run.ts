@@ -27,7 +27,11 @@ export async function run(args: readonly string[]): Promise<number> {
     process.exit(statusOf(error));
   });
   try {
-    const parsed = parseCommandLine(args, { version: packageVersion, env: process.env });
+    const parsed = parseCommandLine(args, {
+      version: packageVersion,
+      columns: terminalColumns,
+      env: process.env,
+    });
     if (parsed.kind === 'run') return await runCommand(parsed);
     if (!parsed.asked) {
       writeStderr(parsed.text);
@@ -42,6 +46,11 @@ export async function run(args: readonly string[]): Promise<number> {
     writeStderr(describeError(error, { stack: args.includes('--log-level=debug') }));
     return statusOf(error);
   }
+}
+
+/** A pager writes to the terminal that errors go to. */
+function terminalColumns(): number | undefined {
+  return process.stdout.columns ?? process.stderr.columns;
 }
 
 interface Command {

@@ -6,8 +6,9 @@ import { envName, type Flags, flagName } from '../../src/cli/flags.js';
 import { type Parsed, parseCommandLine } from '../../src/cli/program.js';
 import { ClipError } from '../../src/errors.js';
 
-function parse(line: string, env: NodeJS.ProcessEnv = {}): Parsed {
-  return parseCommandLine(line === '' ? [] : line.split(' '), { version: () => '1.2.3', env });
+function parse(line: string, env: NodeJS.ProcessEnv = {}, columns?: number): Parsed {
+  const args = line === '' ? [] : line.split(' ');
+  return parseCommandLine(args, { version: () => '1.2.3', columns: () => columns, env });
 }
 
 function run(line: string, env: NodeJS.ProcessEnv = {}): Extract<Parsed, { kind: 'run' }> {
@@ -46,6 +47,20 @@ test('everywhere-flags stand before and after the command', () => {
     assert.deepEqual(args, ['T', '/a'], line);
     assert.equal(settings.memoryCache, 1 << 20, line);
   }
+});
+
+test('the help fits the terminal, and is never wider than it can be read', () => {
+  const widest = (columns?: number) => {
+    const parsed = parse('help cat', {}, columns);
+    assert.equal(parsed.kind, 'show');
+    const [text] = (parsed as { text: string }).text.split('\nExamples:');
+    return Math.max(...text!.split('\n').map((line) => line.length));
+  };
+  for (const columns of [80, 90]) assert.ok(widest(columns) <= columns);
+  assert.equal(widest(300), widest());
+  assert.ok(widest() <= 100);
+  const [flags] = (parse('--help', {}, 80) as { text: string }).text.split('\nExamples:');
+  assert.ok(flags!.split('\n').every((line) => line.length <= 80));
 });
 
 test('flags, then variables, then defaults', () => {
