@@ -17,6 +17,9 @@ export async function resolveArgument(
     return await resolvePath(tree, first!, options);
   } catch (error) {
     if (literal === undefined || !isClipError(error, 'PATH_NOT_FOUND')) throw error;
-    return resolvePath(tree, literal, options);
+    return resolvePath(tree, literal, options).catch((literally: unknown) => {
+      // Of two that are not there, the one that is printed as it was typed.
+      throw isClipError(literally, 'PATH_NOT_FOUND') ? error : literally;
+    });
   }
 }

@@ -15,6 +15,7 @@ import { ClosedPipe, createStdout } from './output/stdout.js';
 import { loadStyle } from './output/style.js';
 import { lookAtTerminal, type Terminal } from './output/terminal.js';
 import { parseCommandLine } from './program.js';
+import { pathsAsTyped } from './raw-arguments.js';
 import { openOptions } from './settings.js';
 import { watchSignals } from './signals.js';
 import { packageVersion } from './version.js';
@@ -114,7 +115,7 @@ async function runCommand(command: Command): Promise<number> {
   let quietly = false;
   try {
     const { run: runDefinition } = await command.definition.load();
-    await runDefinition(context, { args: command.args, flags: command.flags });
+    await runDefinition(context, { args: asTyped(command), flags: command.flags });
     await context.stdout.flush();
   } catch (error) {
     if (error instanceof ClosedPipe) quietly = true;
@@ -139,6 +140,11 @@ async function runCommand(command: Command): Promise<number> {
     writeStderr(`${print(receipt.toJSON(), index)}\n`);
   }
   return failures[0] ?? 0;
+}
+
+function asTyped({ definition, args }: Command): string[] {
+  const [target, ...paths] = args;
+  return target === undefined || !definition.usage.includes('path') ? args : [target, ...pathsAsTyped(paths)];
 }
 
 function receiptIndex({ origin, index, indexPath }: OpenedImage): ReceiptIndex {

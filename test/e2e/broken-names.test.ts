@@ -6,7 +6,7 @@ import fs from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { writeLayout } from '../support/layout-builder.js';
-import { clip, type Run, tempDir } from '../support/run-clip.js';
+import { clip, type Run, root, tempDir } from '../support/run-clip.js';
 import { member, pax, tar } from '../support/tar-builder.js';
 import { walkTar } from '../support/tar-walk.js';
 
@@ -188,4 +188,34 @@ test('a folder whose name is not UTF-8 cannot be named, and nothing lands in ano
   const refused = await run('extract', '-C', 'o\ufffd');
   assert.equal(refused.status, 2);
   assert.match(refused.stderr, /--directory takes a DIR whose name is UTF-8/);
+});
+
+test('paths whose bytes are not UTF-8 are taken as they are typed', {
+  skip: process.platform !== 'linux',
+}, async (t) => {
+  const dir = await tempDir(t);
+  writeLayout(join(dir, 'layout'), [
+    tar(
+      member({ name: 'd/', type: '5', mode: 0o755 }),
+      member({ name: 'd/\xff' }, 'one\n'),
+      member({ name: 'd/\xfe' }, 'two\n'),
+      member({ name: 'd/back\\n\xff' }, 'three\n'),
+    ),
+  ]);
+  const typed = (...line: string[]) =>
+    execFileSync('sh', ['-c', line.join(' ')], {
+      cwd: dir,
+      encoding: 'latin1',
+      env: { ...process.env, CLIP_CACHE_DIR: 'cache', CLIP: join(root, 'bin/clip.js') },
+    });
+  const run = `${process.execPath} "$CLIP"`;
+  assert.equal(
+    typed(run, "cat oci:layout $(printf 'd/\\376 d/\\377 d/back\\\\n\\377')"),
+    'two\none\nthree\n',
+  );
+  assert.equal(typed(run, "ls oci:layout $(printf 'd/\\377')"), '\\xff\n');
+  assert.equal(typed(run, "stat oci:layout $(printf 'd/\\377') | head -1"), '  Path: /d/\\xff\n');
+  assert.match(typed(run, "cat oci:layout 'd/\\xf0' 2>&1 || true"), /^clip: \/d\/\\xf0 does not exist/);
+  typed(run, "extract -q oci:layout -C out $(printf 'd/b*\\377')");
+  assert.deepEqual(fs.readdirSync(Buffer.from(join(dir, 'out/d')), { encoding: 'latin1' }), ['back\\n\xff']);
 });
