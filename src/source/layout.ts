@@ -32,7 +32,7 @@ function directoryStore(directory: string): ContentStore {
   };
 }
 
-/** A file of the file system; undefined if it is not there. Throws IO for what is no regular file. */
+/** A file of the file system; undefined if it is not there. Throws IS_DIRECTORY, and IO for what else is no regular file. */
 export async function openFile(path: string): Promise<ContentFile | undefined> {
   // Opening a FIFO would wait for a writer, and nothing could end that wait.
   const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK).catch((error: unknown) => {
@@ -42,6 +42,11 @@ export async function openFile(path: string): Promise<ContentFile | undefined> {
   if (handle === undefined) return undefined;
   try {
     const stats = await handle.stat();
+    if (stats.isDirectory()) {
+      throw new ClipError('IS_DIRECTORY', `${JSON.stringify(path)} is a directory, not a file`, {
+        hint: 'a layout in a folder is oci:DIR; any other folder is read through a pipe: tar -C DIR -c . | clip … tar:-',
+      });
+    }
     if (!stats.isFile()) {
       throw new ClipError('IO', `${JSON.stringify(path)} is no regular file`, {
         hint: 'what comes through a pipe is read from standard input: write - in place of the file',

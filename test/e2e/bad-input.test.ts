@@ -85,6 +85,8 @@ describe('names that lead to nothing', () => {
     ],
     ['a path with an escape sequence', () => ['cat', index, '/\x1b[31m'], 'PATH_NOT_FOUND', /\/\\x1b\[31m /],
     ['an unknown layout', () => ['ls', 'oci:/nonexistent'], 'NOT_FOUND', /nonexistent/],
+    ['a folder for a tar', () => ['ls', `tar:${root}`], 'IS_DIRECTORY', /is a directory, not a file/],
+    ['a folder for an archive', () => ['ls', `docker-archive:${root}`], 'IS_DIRECTORY', /is a directory/],
     ['an unknown tag', () => ['ls', `${bundled}:none`], 'NOT_FOUND', /none/],
     [
       'an unknown platform',
