@@ -103,7 +103,7 @@ async function readSome(
 
 async function openOrThrow(store: ContentStore, path: string, what: string): Promise<ContentFile> {
   const file = await store.open(path).catch((error: unknown) => {
-    throw fileError(error, what);
+    throw fileError(error, what, { where: (error as { path?: unknown }).path });
   });
   if (file !== undefined) return file;
   throw new ClipError('NOT_FOUND', `${what} is missing`, {
@@ -111,11 +111,11 @@ async function openOrThrow(store: ContentStore, path: string, what: string): Pro
   });
 }
 
-/** A system error as a ClipError IO; others as they are. */
-export function fileError(error: unknown, what: string): unknown {
+/** A system error as a ClipError IO; others as they are. `where`: the path of what `what` does not name. */
+export function fileError(error: unknown, what: string, { where }: { where?: unknown } = {}): unknown {
   if (error instanceof ClipError || !(error instanceof Error) || !('code' in error)) return error;
   return new ClipError('IO', `${what} cannot be read (${String(error.code)})`, {
-    hint: 'check that it is a file and its permissions',
+    hint: `check that ${typeof where === 'string' ? where : 'it'} is a file, and its permissions`,
     cause: error,
   });
 }

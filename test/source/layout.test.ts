@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -136,6 +136,20 @@ test('what is not there is named, with what there is', async (t) => {
   await assert.rejects(resolveImage(await open(`oci:${missing}`)), fails('NOT_FOUND'));
   const none = await layout(t, index());
   await assert.rejects(resolveImage(await open(`oci:${none}`)), fails('NOT_FOUND'));
+});
+
+test('a blob that may not be opened is named by its path', async (t) => {
+  const path = await layout(t, index(entry(ONE, 'v1')));
+  const { descriptor } = ONE.layers[0]!;
+  const file = join(path, 'blobs', 'sha256', descriptor.digest.slice(7));
+  await rm(file);
+  await symlink(file, file);
+  const source = await open(`oci:${path}`);
+  await assert.rejects(collect(source.blob(descriptor)), (error) => {
+    assert.ok(isClipError(error, 'IO'));
+    assert.equal(error.hint, `check that ${file} is a file, and its permissions`);
+    return true;
+  });
 });
 
 test('damaged layouts are found out', async (t) => {
