@@ -148,6 +148,9 @@ test('who reads and builds while others clear and prune gets every byte', async 
         assert.equal(stdout.toString(), wanted);
       }
       const piped = await clip(['cat', 'tar:-', '/etc/os-release'], { cacheDir, input: exported.stdout });
+      // What came through a pipe cannot be had again.
+      if (/^clip: the copy of .* is gone: something emptied it \(NOT_FOUND\)\nhint: /.test(piped.stderr))
+        continue;
       assert.equal(piped.status, 0, piped.stderr);
       assert.equal(piped.stdout.toString(), wanted);
     }

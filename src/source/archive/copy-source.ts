@@ -16,6 +16,12 @@ export interface CopyOptions {
   observer?: Observer | undefined;
 }
 
+const PIPE_AGAIN =
+  'name the image with --source, or pipe the archive in again: --source docker-archive:- (oci-archive:-, tar:-)';
+
+/** A copy that goes as often before it is opened is not made again. */
+const ATTEMPTS = 3;
+
 /**
  * Opens a spooled copy as a source that can be mended. To hash a copy at each read would take as long as to make it; so it is hashed when
  * what was read of it does not hold, and goes where it is not what its name says.
@@ -34,7 +40,7 @@ export async function openCopySource(options: CopyOptions): Promise<ImageSource>
     const message = `the copy of ${what} in the cache was damaged`;
     if (!again) {
       throw new ClipError('DIGEST_MISMATCH', `${message}; it is removed`, {
-        hint: 'name the image with --source, or pipe the archive in again: --source docker-archive:- (oci-archive:-, tar:-)',
+        hint: PIPE_AGAIN,
       });
     }
     observer?.emit({ type: 'warning', code: 'DIGEST_MISMATCH', message: `${message}: it is made again` });
@@ -53,11 +59,23 @@ export async function openCopySource(options: CopyOptions): Promise<ImageSource>
 
   const mended = <T>(act: () => Promise<T>) => twice(act, mendOnce);
   const source = async () => {
-    // Somebody emptied the cache since it was found.
-    if (!inner && again && !existsSync(path)) path = await again();
-    inner ??= await options.open(path);
+    inner ??= await openCopy();
     return inner;
   };
+
+  /** Somebody may empty the cache meanwhile: what is gone is made again, where it can be. */
+  async function openCopy(): Promise<ImageSource> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await options.open(path);
+      } catch (error) {
+        if (existsSync(path)) throw error;
+        if (!again || attempt === ATTEMPTS) throw gone(what);
+        path = await again();
+      }
+    }
+  }
+
   const { name, hint } = await mended(source);
   return {
     name,
@@ -70,4 +88,10 @@ export async function openCopySource(options: CopyOptions): Promise<ImageSource>
       for (const opened of [...retired, inner]) await opened?.close();
     },
   };
+}
+
+function gone(what: string): ClipError {
+  return new ClipError('NOT_FOUND', `the copy of ${what} in the cache is gone: something emptied it`, {
+    hint: PIPE_AGAIN,
+  });
 }
