@@ -41,17 +41,18 @@ export async function run(context: Context, { args, flags }: Input<typeof CAT_FL
     return node.entry.size <= SMALL ? begin(chunks) : chunks;
   }
 
+  /** Those under way, the next one first: what was written is not held on to. */
   const reads: ReturnType<typeof read>[] = [];
   try {
     for (const i of paths.keys()) {
-      for (const path of paths.slice(reads.length, i + AT_ONCE)) {
+      for (const path of paths.slice(i + reads.length, i + AT_ONCE)) {
         const begun = read(path);
         // What fails is told when it is its turn.
         begun.catch(() => {});
         reads.push(begun);
       }
       try {
-        for await (const chunk of await reads[i]!) await stdout.write(chunk);
+        for await (const chunk of await reads.shift()!) await stdout.write(chunk);
       } catch (error) {
         context.softError(error);
       }
