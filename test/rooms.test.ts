@@ -87,3 +87,23 @@ test('nothing but cli writes to the console or sets an exit status', () => {
     assert.doesNotMatch(text, /\bconsole\.|process\.(stdout|stderr|exit)/, file);
   }
 });
+
+test('no file imports itself by way of others, whatever it imports', () => {
+  const targets = new Map<string, string[]>();
+  for (const file of files) {
+    const relative = importsOf(file).filter((specifier) => specifier.startsWith('.'));
+    const paths = relative.map((specifier) =>
+      normalize(join(dirname(file), specifier)).replace(/\.js$/, '.ts'),
+    );
+    targets.set(file, paths);
+  }
+  const done = new Set<string>();
+  const follow = (file: string, way: readonly string[]): void => {
+    const start = way.indexOf(file);
+    assert.ok(start < 0, `a circle: ${[...way.slice(start), file].join(' → ')}`);
+    if (done.has(file)) return;
+    for (const target of targets.get(file) ?? []) follow(target, [...way, file]);
+    done.add(file);
+  };
+  for (const file of files) follow(file, []);
+});

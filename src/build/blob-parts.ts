@@ -2,10 +2,8 @@ import { ClipError } from '../errors.js';
 import type { ByteSource } from '../format/image-index.js';
 import { digestOf, splitDigest } from '../reference/digest.js';
 import type { ImageSource, ReadOptions } from '../source/source.js';
-import type { FoundArtifact, FoundStore } from './found-store.js';
+import { type FoundArtifact, type FoundStore, WHOLE } from './found-store.js';
 
-/** A blob up to this size is fetched whole, and checked against its digest. */
-export const WHOLE = 1 << 20;
 /** Larger ones are fetched in pieces of this size, the unit that is kept; neighbours in one request. */
 export const PIECE = 256 << 10;
 /** Pieces of one request, when a blob is read from one end to the other. */

@@ -6,7 +6,6 @@ import { sha256 } from '../format/digest.js';
 import { FORMAT, IDENTITY, type IndexFacts, indexFacts, SPACING } from '../oci/index-artifact.js';
 import { MAX_DOCUMENT } from '../oci/json.js';
 import { isDigest } from '../reference/digest.js';
-import { WHOLE } from './blob-parts.js';
 import { indexFolder } from './store.js';
 import { OWN_PLACE, writeFileWhole } from './write-file.js';
 
@@ -44,7 +43,8 @@ export const NONE_FOR = 5 * 60_000;
 export const MAX_INDEX = 16 * 1024 ** 3;
 
 const DIGEST_BYTES = 32;
-/** A blob up to the first size is kept whole (blob-parts.ts). */
+/** A blob up to this size is fetched and kept whole, and checked against its digest (blob-parts.ts). */
+export const WHOLE = 1 << 20;
 const MAX_PART = WHOLE + DIGEST_BYTES;
 /** A record lists the blobs of an artifact, whose manifest may have as many. */
 const MAX_RECORD = MAX_DOCUMENT;

@@ -1,4 +1,4 @@
-import type { OpenSourceOptions } from '../source/open.js';
+import type { OpenSourceOptions } from '../source/open-options.js';
 import type { ImageSource } from '../source/source.js';
 import type { OpenOptions } from './options.js';
 

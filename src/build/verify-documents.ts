@@ -3,7 +3,7 @@ import { type ImageConfig, parseConfig } from '../oci/parse-config.js';
 import { type Manifest, parseManifest } from '../oci/parse-manifest.js';
 import { printPlatform } from '../oci/platform.js';
 import { digestOf, splitDigest } from '../reference/digest.js';
-import type { Checking } from './verify-image.js';
+import type { Checking } from './verify-checking.js';
 
 /** A layer as the manifest and the config name it. */
 export interface NamedLayer {

@@ -4,7 +4,7 @@ import { storedBytes } from '../tree/entry.js';
 import { FirstNames } from '../tree/first-names.js';
 import type { Node } from '../tree/node.js';
 import { NodeBatch } from '../tree/node-batch.js';
-import type { VerifyOptions } from './verify-image.js';
+import type { VerifyOptions } from './verify-checking.js';
 import type { Findings } from './verify-report.js';
 
 /** Files that are read together; where one of them fails each is read alone, to tell which. */

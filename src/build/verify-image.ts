@@ -10,24 +10,13 @@
  *
  * All that does not hold is told, not only the first of it. Memory grows with the entries of the image, as in building.
  */
-import type { ImageDescription, ImageIndex } from '../format/image-index.js';
-import type { Observer } from '../observer.js';
-import type { ImageSource } from '../source/source.js';
 import type { OpenedImage } from './opened-image.js';
+import type { VerifyOptions } from './verify-checking.js';
 import { checkDocuments } from './verify-documents.js';
 import { checkFiles } from './verify-files.js';
 import { checkLayers } from './verify-layers.js';
-import { createFindings, type Findings, type Problem } from './verify-report.js';
+import { createFindings, type Problem } from './verify-report.js';
 import { checkTree } from './verify-tree.js';
-
-export interface VerifyOptions {
-  observer: Observer;
-  /** Sees what scanning the layers costs. */
-  scanObserver: Observer;
-  /** Told each problem as it is found. */
-  onProblem?: (problem: Problem) => void;
-  signal?: AbortSignal;
-}
 
 /** What was looked at and found. */
 export interface Verification {
@@ -41,15 +30,6 @@ export interface Verification {
   files: number;
   bytes: number;
   problems: readonly Problem[];
-}
-
-/** What the checks share. */
-export interface Checking {
-  index: ImageIndex;
-  source: ImageSource;
-  description: ImageDescription;
-  findings: Findings;
-  options: VerifyOptions;
 }
 
 /** Throws only what is no finding: an abort, a bug. */

@@ -6,8 +6,8 @@ import { inParallel } from '../in-parallel.js';
 import { each } from '../tree/each.js';
 import { scanLayer } from './scan-layer.js';
 import { createScanPool } from './scan-pool.js';
+import type { Checking } from './verify-checking.js';
 import type { NamedLayer } from './verify-documents.js';
-import type { Checking } from './verify-image.js';
 
 /** Scans each layer once more and holds the result against its section. */
 export async function checkLayers(

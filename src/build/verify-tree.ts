@@ -8,7 +8,7 @@ import { openIndex } from '../format/open-index.js';
 import { each } from '../tree/each.js';
 import { comparePaths } from '../tree/entry.js';
 import { mergeSections } from './merge-sections.js';
-import type { Checking } from './verify-image.js';
+import type { Checking } from './verify-checking.js';
 
 /** Merges the index's own layers once more: the index that they make must be this one, to the byte. */
 export async function checkTree(checking: Checking): Promise<void> {

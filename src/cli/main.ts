@@ -9,8 +9,7 @@ export async function main(argv: readonly string[], onWasm?: () => void): Promis
   const args = argv.slice(2);
   if (args.length === 1 && (args[0] === '--version' || args[0] === '-V')) {
     const { printVersion } = await import('./version.js');
-    process.exitCode = await printVersion();
-    return;
+    if (printVersion()) return;
   }
   if (onWasm) (await import('../before-wasm.js')).beforeWasm(onWasm);
   const { run } = await import('./run.js');

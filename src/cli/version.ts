@@ -1,14 +1,12 @@
 import fs from 'node:fs';
 
-/** Writes the version to stdout with no more loaded than that takes; resolves to the exit status. */
-export async function printVersion(): Promise<number> {
+/** Writes the version to stdout with no more loaded than that takes. False where it cannot: then it is a command as any other. */
+export function printVersion(): boolean {
   try {
     fs.writeSync(1, `${packageVersion()}\n`);
-    return 0;
+    return true;
   } catch {
-    // Told as any other command tells it.
-    const { run } = await import('./run.js');
-    return run(['--version']);
+    return false;
   }
 }
 

@@ -3,8 +3,8 @@ import { wholeBlob } from './blob.js';
 import { layerInfo, type ReadContext } from './context.js';
 import { decodeStream } from './decode-stream.js';
 import { deliverSpan, keepsInMemory } from './deliver.js';
-import { layerClaim } from './origins.js';
 import { joinRun, type RunHandle } from './runs.js';
+import { layerClaim } from './unit-claims.js';
 import type { SpanUnit } from './units.js';
 
 export interface LayerLoad {

@@ -1,6 +1,6 @@
+import type { TieredCache } from '../cache/tiered.js';
 import type { Span } from '../format/model.js';
 import { abortable } from '../http/abortable.js';
-import type { ReadContext } from './context.js';
 import type { SpanUnit } from './units.js';
 
 /** One decoder run over many spans, shared by all who need any of them. It goes on when who began it has got what it wanted. */
@@ -68,7 +68,10 @@ export interface JoinOptions {
  * Waits until the units have been delivered by a run that is under way, or else by one begun here. What a run in progress had passed
  * already is in a tier, unless it was evicted since: then it takes another run.
  */
-export async function joinRun(context: ReadContext, options: JoinOptions): Promise<void> {
+export async function joinRun(
+  context: { runs: Runs; cache: Pick<TieredCache, 'recheck'> },
+  options: JoinOptions,
+): Promise<void> {
   let left = options.units;
   for (;;) {
     const { run, started } = context.runs.join(options.key, options.start);

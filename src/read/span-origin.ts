@@ -6,10 +6,10 @@ import { layerInfo, type ReadContext } from './context.js';
 import { decodeStream } from './decode-stream.js';
 import { deliverSpan, keepsInMemory } from './deliver.js';
 import type { LongRanges } from './long-ranges.js';
-import { spanClaim } from './origins.js';
 import { cutRanges } from './ranges.js';
 import { joinRun } from './runs.js';
 import { createSpanWork, type SpanWork } from './span-work.js';
+import { spanClaim } from './unit-claims.js';
 import { type SpanUnit, unitOf } from './units.js';
 
 /** Compressed bytes that one request asks for, unless a single span is larger. A window (units.ts) usually stays below it. */

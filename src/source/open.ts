@@ -1,28 +1,12 @@
 import { ClipError } from '../errors.js';
-import type { ConnectionOptions } from '../http/options.js';
-import type { Observer } from '../observer.js';
 import type { ImageRef } from '../reference/image-ref.js';
 import { printImage } from '../reference/print-image.js';
-import type { SpoolPlace } from './archive/spool.js';
+import type { OpenSourceOptions } from './open-options.js';
 import type { ImageSource } from './source.js';
-
-export interface OpenSourceOptions {
-  connection: ConnectionOptions;
-  /** No network: images in registries cannot be opened, nor layers that are elsewhere read. */
-  offline: boolean;
-  /** Where copies are kept of what cannot be read in the middle; none: such a source is USAGE. */
-  spool?: SpoolPlace | undefined;
-  /** Standard input, for `-`; default the process's. */
-  input?: () => AsyncIterable<Uint8Array>;
-  /** See and stop what has to be done before the source can be read. */
-  observer?: Observer;
-  signal?: AbortSignal;
-}
 
 /**
  * Opens the place that an image lives in. A registry is not asked anything yet. Throws OFFLINE, NOT_FOUND, CORRUPT_IMAGE, UNSUPPORTED,
- * USAGE
- * where a copy is needed and there is no spool or where registries.conf is wrong, DENIED where that blocks the registry.
+ * USAGE where a copy is needed and there is no spool or where registries.conf is wrong, DENIED where that blocks the registry.
  */
 export async function openSource(image: ImageRef, options: OpenSourceOptions): Promise<ImageSource> {
   switch (image.transport) {

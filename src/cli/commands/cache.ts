@@ -11,8 +11,8 @@ import { prune as pruneStore } from '../../cache/disk-usage.js';
 import { ClipError } from '../../errors.js';
 import { escapeText } from '../../escape.js';
 import { spoolStore } from '../../source/archive/spool.js';
+import type { CACHE_FLAGS, Input } from '../command-flags.js';
 import type { Context } from '../context.js';
-import type { CACHE_FLAGS, Input } from '../definitions.js';
 import { counted, formatSize } from '../units.js';
 
 /** What an action found and did: the fields of `--json`, and a line for people. */

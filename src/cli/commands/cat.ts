@@ -3,8 +3,8 @@ import { type Begun, begin } from '../../read/begin.js';
 import { zeros } from '../../read/plan.js';
 import type { ImageReader } from '../../read/reader.js';
 import type { Node } from '../../tree/node.js';
+import type { CAT_FLAGS, Input } from '../command-flags.js';
 import type { Context } from '../context.js';
-import type { CAT_FLAGS, Input } from '../definitions.js';
 import { resolveArgument } from '../paths.js';
 
 /** Files from this size on are read as a tree's are, in memory that is used again. */

@@ -2,8 +2,8 @@ import { ClipError } from '../../errors.js';
 import { exportTar } from '../../read/export.js';
 import { each } from '../../tree/each.js';
 import { selectNodes } from '../../tree/select.js';
+import type { Input } from '../command-flags.js';
 import type { Context } from '../context.js';
-import type { Input } from '../definitions.js';
 
 /** `clip export`: the tree, or a selection of it, as a tar on stdout. Goes on after a path that fails. */
 export async function run(context: Context, { args }: Input<Record<never, never>>): Promise<void> {

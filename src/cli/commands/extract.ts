@@ -3,8 +3,8 @@ import { extract } from '../../read/extract.js';
 import type { NotCarried } from '../../read/extract-metadata.js';
 import { lostLinkSentences } from '../../read/lost-links.js';
 import { selectNodes } from '../../tree/select.js';
+import type { EXTRACT_FLAGS, Input } from '../command-flags.js';
 import type { Context } from '../context.js';
-import type { EXTRACT_FLAGS, Input } from '../definitions.js';
 import { counted } from '../units.js';
 
 /** `clip extract`: a selection of the tree as files and directories below a folder. Goes on after a path that is not there or cannot be here. */

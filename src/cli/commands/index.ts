@@ -1,5 +1,5 @@
+import type { INDEX_FLAGS, Input } from '../command-flags.js';
 import type { Context } from '../context.js';
-import type { INDEX_FLAGS, Input } from '../definitions.js';
 import { layerFacts } from '../output/info-json.js';
 
 /** `clip index`: writes the index of an image, into the store or into a file, and prints its path. */

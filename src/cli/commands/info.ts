@@ -1,6 +1,6 @@
 import { escapeText } from '../../escape.js';
+import type { INFO_FLAGS, Input } from '../command-flags.js';
 import type { Context } from '../context.js';
-import type { INFO_FLAGS, Input } from '../definitions.js';
 import { type InfoJson, infoToJson, type LayerJson } from '../output/info-json.js';
 import { table } from '../output/table.js';
 import { counted, formatSize } from '../units.js';

@@ -1,8 +1,8 @@
 import { ClipError } from '../../errors.js';
 import { each } from '../../tree/each.js';
 import { selectNodes } from '../../tree/select.js';
+import type { Input } from '../command-flags.js';
 import type { Context } from '../context.js';
-import type { Input } from '../definitions.js';
 
 /** `clip prefetch`: the spans of a selection of files into the tiers that outlive this process. Goes on after a path that fails. */
 export async function run(context: Context, { args }: Input<Record<never, never>>): Promise<void> {

@@ -1,6 +1,6 @@
 import { ClipError } from '../../errors.js';
+import type { Input, PULL_FLAGS } from '../command-flags.js';
 import type { Context } from '../context.js';
-import type { Input, PULL_FLAGS } from '../definitions.js';
 
 /** `clip pull`: fetches the index beside an image, into the store or into a file, and prints its path. */
 export async function run(context: Context, { args, flags }: Input<typeof PULL_FLAGS>): Promise<void> {

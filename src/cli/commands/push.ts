@@ -1,5 +1,5 @@
+import type { Input, PUSH_FLAGS } from '../command-flags.js';
 import type { Context } from '../context.js';
-import type { Input, PUSH_FLAGS } from '../definitions.js';
 
 /** `clip push`: stores an index beside its image and prints the reference of the artifact. */
 export async function run(context: Context, { args, flags }: Input<typeof PUSH_FLAGS>): Promise<void> {

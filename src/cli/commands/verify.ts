@@ -1,8 +1,8 @@
 import { type Verification, verifyImage } from '../../build/verify-image.js';
 import { failureOf, type Problem } from '../../build/verify-report.js';
 import { now } from '../../clock.js';
+import type { Input, VERIFY_FLAGS } from '../command-flags.js';
 import type { Context } from '../context.js';
-import type { Input, VERIFY_FLAGS } from '../definitions.js';
 import { counted, formatSize } from '../units.js';
 
 /** `clip verify`: proves an index against its image and reads every file. Ends with the error of what does not hold. */

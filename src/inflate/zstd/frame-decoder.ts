@@ -26,15 +26,6 @@ export interface FrameStream {
   close(): void;
 }
 
-/** The decoder for the running Node; what it needs is loaded at the first call. */
-export async function loadFrameDecoder(): Promise<FrameDecoder> {
-  const { nativeFrameDecoder } = await import('./native-decoder.js');
-  const native = nativeFrameDecoder();
-  if (native !== undefined) return native;
-  const { wasmFrameDecoder } = await import('./wasm-decoder.js');
-  return wasmFrameDecoder();
-}
-
 export function undecodable(cause: unknown): ClipError {
   const reason = cause instanceof Error ? cause.message : String(cause);
   return new ClipError('CORRUPT_LAYER', `zstd frame cannot be decoded: ${reason}`, { cause });

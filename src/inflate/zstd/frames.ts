@@ -1,9 +1,10 @@
 import { setImmediate } from 'node:timers/promises';
 import type { XXHash, XXHashAPI } from 'xxhash-wasm';
 import { ClipError } from '../../errors.js';
-import { type FrameDecoder, type FrameStream, loadFrameDecoder } from './frame-decoder.js';
+import type { FrameDecoder, FrameStream } from './frame-decoder.js';
 import type { FrameHeader } from './frame-header.js';
 import { createFrameWalk } from './frame-walk.js';
+import { loadFrameDecoder } from './load-frame-decoder.js';
 
 /**
  * Decodes a zstd stream frame by frame. The walk says what a frame is, a decoder turns it into bytes, and the size and the XXH64

@@ -3,7 +3,7 @@
 import { resolve } from 'node:path';
 import type { ImageRef } from '../../reference/image-ref.js';
 import { printImage } from '../../reference/print-image.js';
-import type { OpenSourceOptions } from '../open.js';
+import type { OpenSourceOptions } from '../open-options.js';
 import type { ImageSource } from '../source.js';
 import { whatIs } from './archive-errors.js';
 import { locateArchive } from './locate-archive.js';

@@ -5,9 +5,9 @@
 
 import type { ConnectionOptions } from '../../http/options.js';
 import type { HttpResponse } from '../../http/transport.js';
-import type { Descriptor } from '../../oci/descriptor.js';
 import type { ReadOptions } from '../source.js';
 import type { RepositoryApi } from './api.js';
+import type { BlobLocator } from './blob-reader.js';
 import { getForeignLayer, isSuccess } from './foreign-layer.js';
 
 /** Redirects remembered; an image has at most this many layers. */
@@ -15,15 +15,6 @@ const MAX_REMEMBERED = 1024;
 
 /** How object stores answer a presigned URL that has run out: S3 and Azure 403, Google's 400, others 401. */
 const EXPIRED = new Set([400, 401, 403]);
-
-export interface BlobLocator {
-  /** The response for a GET of the blob, whatever its status. */
-  get(
-    descriptor: Descriptor,
-    headers: Readonly<Record<string, string>>,
-    options: ReadOptions,
-  ): Promise<HttpResponse>;
-}
 
 export function createBlobLocator(
   api: RepositoryApi,

@@ -14,12 +14,20 @@ import type { HttpResponse } from '../../http/transport.js';
 import { silentObserver } from '../../observer.js';
 import type { Descriptor } from '../../oci/descriptor.js';
 import type { ReadOptions } from '../source.js';
-import type { BlobLocator } from './blob-locator.js';
 import { parseContentRange } from './content-range.js';
 import { registryError } from './registry-error.js';
 
 /** A connection that brought this much was worth it: the count of failures starts anew. */
 const PROGRESS = 64 << 10;
+
+export interface BlobLocator {
+  /** The response for a GET of the blob, whatever its status. */
+  get(
+    descriptor: Descriptor,
+    headers: Readonly<Record<string, string>>,
+    options: ReadOptions,
+  ): Promise<HttpResponse>;
+}
 
 export interface BlobReader {
   /** [start, end) of the blob. */
