@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { ClipError, type ErrorCode } from '../../src/errors.js';
 import { DEFAULT_CONNECTION } from '../../src/http/options.js';
@@ -165,22 +165,25 @@ test('a compressed archive that unfolds without end stops at the quota, and leav
   assert.equal(error.code, 'LIMIT');
 });
 
-test('a layer that is listed a thousand times, under many names, is hashed once', async (t) => {
+/** Bytes that are read of an archive whose one compressed layer has many names, each image listing all of them; and its size. */
+async function readFor(t: TestContext, wanted: { images: number; selection: string }) {
   const layer = gzipSync(tarOf([{ name: 'noise', data: randomBytes(1 << 20) }]));
   const names = Array.from({ length: 1000 }, (_, i) => (i % 2 === 0 ? 'layer.tar.gz' : `link-${i}`));
   const config = { os: 'linux', rootfs: { type: 'layers', diff_ids: names.map(() => sha256(LAYER)) } };
   const folder = await tempDir(t);
   const archive = join(folder, 'many.tar');
+  const image = { Config: 'c.json', RepoTags: null, Layers: names };
   await writeFile(
     archive,
     tarOf([
       { name: 'layer.tar.gz', data: layer },
       ...names.filter((name) => name.startsWith('link')).map((name) => ({ name, link: 'layer.tar.gz' })),
       { name: 'c.json', data: Buffer.from(JSON.stringify(config)) },
-      listing([{ Config: 'c.json', RepoTags: null, Layers: names }]),
+      listing(Array.from({ length: wanted.images }, () => image)),
     ]),
   );
-  const source = await openSource(parseImage(`docker-archive:${archive}`), options(folder));
+  const target = parseImage(`docker-archive:${archive}${wanted.selection}`);
+  const source = await openSource(target, options(folder));
   t.after(() => source.close());
   let bytes = 0;
   const observer: Observer = {
@@ -188,8 +191,20 @@ test('a layer that is listed a thousand times, under many names, is hashed once'
       if (event.type === 'fetched') bytes += event.bytes;
     },
   };
-  await source.manifest(undefined, { observer });
-  assert.ok(bytes > layer.length && bytes < 2 * layer.length, `${bytes}`);
+  const manifest = source.manifest(undefined, { observer });
+  return { manifest, size: layer.length, bytes: () => bytes };
+}
+
+test('a layer that is listed a thousand times, under many names, is hashed once', async (t) => {
+  const { manifest, size, bytes } = await readFor(t, { images: 1, selection: '' });
+  await manifest;
+  assert.ok(bytes() > size && bytes() < 2 * size, `${bytes()}`);
+});
+
+test('and once for all images of an archive, where one of them is looked for by its digest', async (t) => {
+  const { manifest, size, bytes } = await readFor(t, { images: 20, selection: `@sha256:${'ab'.repeat(32)}` });
+  await assert.rejects(manifest, (error) => error instanceof ClipError && error.code === 'NOT_FOUND');
+  assert.ok(bytes() > size && bytes() < 4 * size, `${bytes()}`);
 });
 
 test('errors name the archive that was meant, not its copy, and blame no layer', async (t) => {

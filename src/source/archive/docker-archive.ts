@@ -94,9 +94,10 @@ async function openImage(
     what: `the manifest.json of ${name}`,
   });
   const images = parseListing(listing);
-  if (select.digest === undefined) return openSaved(store, selectImage(images, select, name), { name, read });
+  const how = { name, read, hashed: new Map() };
+  if (select.digest === undefined) return openSaved(store, selectImage(images, select, name), how);
   for (const image of images) {
-    const opened = await openSaved(store, image, { name, read });
+    const opened = await openSaved(store, image, how);
     if (opened.manifest.digest === select.digest) return opened;
   }
   throw notThere(images, select, name);
@@ -105,7 +106,7 @@ async function openImage(
 async function openSaved(
   store: ContentStore,
   image: SavedImage,
-  { name, read }: { name: string; read: ReadOptions },
+  { name, read, hashed }: { name: string; read: ReadOptions; hashed: Hashed },
 ): Promise<Opened> {
   const config = await readDocument(store, image.config, { ...read, what: `the config of ${name}` });
   const { diffIds } = parseConfig(config);
@@ -114,7 +115,6 @@ async function openSaved(
   }
   const paths = new Map([[digestOf(config), image.config]]);
   const layers: Descriptor[] = [];
-  const hashed: Hashed = new Map();
   for (const [i, path] of image.layers.entries()) {
     const layer = await describeLayer(store, path, { ...read, diffId: diffIds[i]!, hashed });
     layers.push(layer);
@@ -123,7 +123,7 @@ async function openSaved(
   return { manifest: makeManifest(config, layers), paths };
 }
 
-/** The digests of files that were hashed: an archive may name one many times. */
+/** The digests of files that were hashed: an archive may name one many times, in one image and in many. */
 type Hashed = Map<object, string>;
 
 /** A plain layer's digest is its diffID. A compressed one (other tools write them) has to be hashed. */
