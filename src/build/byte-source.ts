@@ -1,4 +1,5 @@
 import fs from 'node:fs';
+import { WITHOUT_WAITING } from '../cache/open-flags.js';
 import { touch } from '../cache/touch.js';
 import { ClipError } from '../errors.js';
 import type { ByteSource } from '../format/image-index.js';
@@ -33,8 +34,7 @@ export function openFileSource(path: string, { isStored = false } = {}): ByteSou
 function openFile(path: string): number {
   try {
     requireFile(path, fs.statSync(path));
-    // A FIFO may have taken its place since, and opening that would wait for a writer.
-    return fs.openSync(path, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK);
+    return fs.openSync(path, WITHOUT_WAITING);
   } catch (error) {
     throw fromFsError(error, `cannot open index ${path}`, 'INDEX_NOT_FOUND');
   }

@@ -1,3 +1,4 @@
+import { isFile } from '../cache/is-file.js';
 import { ClipError, isClipError } from '../errors.js';
 import type { ImageRef } from '../reference/image-ref.js';
 import { printImage } from '../reference/print-image.js';
@@ -5,7 +6,7 @@ import { locateManifest } from '../source/resolve-image.js';
 import type { ImageSource } from '../source/source.js';
 import type { DiscoveredIndex } from './discover-index.js';
 import type { OpenOptions } from './options.js';
-import { isFile, openIndexStore } from './store.js';
+import { openIndexStore } from './store.js';
 
 export interface LocalIndex {
   /** `mixed`: put together here, with layers that others indexed and pushed to the registry. */

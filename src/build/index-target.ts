@@ -1,4 +1,4 @@
-import { statSync } from 'node:fs';
+import { isFile } from '../cache/is-file.js';
 import { looksLikeIndexPath } from '../reference/index-path.js';
 
 /**
@@ -6,10 +6,5 @@ import { looksLikeIndexPath } from '../reference/index-path.js';
  * image (design, section 7).
  */
 export function isIndexTarget(target: string): boolean {
-  if (looksLikeIndexPath(target)) return true;
-  try {
-    return statSync(target).isFile();
-  } catch {
-    return false;
-  }
+  return looksLikeIndexPath(target) || isFile(target);
 }

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
-import { statSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createClaims } from '../cache/claims.js';
 import { spansFolder } from '../cache/disk-files.js';
+import { isFile } from '../cache/is-file.js';
 import { readWhole } from '../cache/read-whole.js';
 import { FORMAT_MAJOR, FORMAT_MINOR } from '../format/limits.js';
 import { isDigest } from '../reference/digest.js';
@@ -41,15 +41,6 @@ export const MAX_SECTION = 1024 ** 3;
 /** Bytes of the digest that a name stood for, a newline behind it. */
 const MAX_NAME = 256;
 
-/** Whether something can be an index of the store. What is no file was not put there by clip, and gives way to what is built. */
-export function isFile(path: string): boolean {
-  try {
-    return statSync(path, { throwIfNoEntry: false })?.isFile() === true;
-  } catch {
-    return false;
-  }
-}
-
 /** Where the store of a cache folder lies. */
 export function indexFolder(cacheDir: string): string {
   return join(cacheDir, 'index');
@@ -69,6 +60,7 @@ export function openIndexStore(cacheDir: string): IndexStore {
     cacheDir,
     indexPath,
     mixedPath,
+    // What is no file was not put there by clip, and gives way to what is built.
     async find(digest, spacing) {
       const path = indexPath(digest, spacing);
       return isFile(path) ? path : (await this.findAll(digest))[0];

@@ -4,6 +4,7 @@ import { open } from 'node:fs/promises';
 import { errnoOf } from '../errno.js';
 import { type Observer, silentObserver } from '../observer.js';
 import { type DiskEntry, type DiskStore, isRemoved, removeRest, removeStale } from './disk-files.js';
+import { WITHOUT_WAITING } from './open-flags.js';
 
 /** What `clip cache info | prune | clear | verify` do to a store below a cache folder. All work while other processes use it. */
 
@@ -102,7 +103,7 @@ export async function verifyStore(store: DiskStore, options: VerifyOptions = {})
 }
 
 /** A link leads to what is no entry, and a pipe or a device may never end. */
-const ENTRY = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+const ENTRY = WITHOUT_WAITING | constants.O_NOFOLLOW;
 
 /** Whether the file's SHA-256 is its key. */
 export async function hasItsDigest(entry: Pick<DiskEntry, 'key' | 'path'>): Promise<boolean | undefined> {

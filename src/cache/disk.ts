@@ -1,4 +1,4 @@
-import { closeSync, constants, openSync, readSync, statSync } from 'node:fs';
+import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import { textToByteString } from '../bytes.js';
 import { errnoOf, isDiskFull } from '../errno.js';
 import { escapeName } from '../escape.js';
@@ -13,6 +13,7 @@ import {
   writeWhole,
 } from './disk-files.js';
 import { createDiskUsage, LOW_WATER } from './disk-usage.js';
+import { WITHOUT_WAITING } from './open-flags.js';
 import { type CacheTier, isKey } from './tier.js';
 import { touch } from './touch.js';
 
@@ -123,9 +124,6 @@ export function createDiskTier(options: DiskTierOptions): CacheTier & { readonly
 
 /** Of a file that is not as long as its entry nothing is read: no bytes are nobody's digest, so that it is told as corrupt. */
 const NOT_IT = new Uint8Array(0);
-
-/** A pipe that takes the entry's place after the look at it would wait for a writer, and nothing could end that wait. */
-const WITHOUT_WAITING = constants.O_RDONLY | constants.O_NONBLOCK;
 
 /** The entry, or undefined when there is none. Marks it as used. */
 function readEntry(path: string, length: number): Uint8Array | undefined {

@@ -1,8 +1,8 @@
 /** OCI image layouts as directories. */
 
-import { constants } from 'node:fs';
 import { open, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { WITHOUT_WAITING } from '../cache/open-flags.js';
 import { errnoOf } from '../errno.js';
 import { ClipError } from '../errors.js';
 import type { ConnectionOptions } from '../http/options.js';
@@ -34,8 +34,7 @@ function directoryStore(directory: string): ContentStore {
 
 /** A file of the file system; undefined if it is not there. Throws IS_DIRECTORY, and IO for what else is no regular file. */
 export async function openFile(path: string): Promise<ContentFile | undefined> {
-  // Opening a FIFO would wait for a writer, and nothing could end that wait.
-  const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK).catch((error: unknown) => {
+  const handle = await open(path, WITHOUT_WAITING).catch((error: unknown) => {
     if (['ENOENT', 'ENOTDIR'].includes(errnoOf(error) ?? '')) return undefined;
     throw error;
   });

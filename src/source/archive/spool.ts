@@ -10,7 +10,7 @@
  */
 
 import { createHash, randomBytes } from 'node:crypto';
-import { statSync, utimesSync } from 'node:fs';
+import { utimesSync } from 'node:fs';
 import { type FileHandle, open, rm } from 'node:fs/promises';
 import { dirname, join, resolve, sep } from 'node:path';
 import {
@@ -23,6 +23,7 @@ import {
   writeWhole,
 } from '../../cache/disk-files.js';
 import { LOW_WATER, prune } from '../../cache/disk-usage.js';
+import { isFile } from '../../cache/is-file.js';
 import { makeFolder } from '../../cache/make-folder.js';
 import { readWhole } from '../../cache/read-whole.js';
 import { isKey } from '../../cache/tier.js';
@@ -89,7 +90,7 @@ export function findSpooled(place: SpoolPlace, name: string): string | undefined
     const key = readWhole(namePath(folder, name), MAX_NAME)?.toString('latin1').trim() ?? '';
     if (!isKey(key)) return undefined;
     const path = entryPath(folder, key);
-    if (statSync(path, { throwIfNoEntry: false })?.isFile() !== true) return undefined;
+    if (!isFile(path)) return undefined;
     touchSpooled(path);
     return path;
   } catch {

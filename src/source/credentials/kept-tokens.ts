@@ -9,6 +9,7 @@ import fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 import { makeFolder } from '../../cache/make-folder.js';
+import { WITHOUT_WAITING } from '../../cache/open-flags.js';
 import type { Credentials } from './credentials.js';
 
 export interface KeptToken {
@@ -93,7 +94,7 @@ function nameOf({ registry, repository, actions, credentials }: TokenUse): strin
 }
 
 /** Not through a link, and without waiting for who writes to a pipe. */
-const TOKEN_FILE = fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW | fs.constants.O_NONBLOCK;
+const TOKEN_FILE = WITHOUT_WAITING | fs.constants.O_NOFOLLOW;
 
 function readToken(path: string): KeptToken | undefined {
   const file = fs.openSync(path, TOKEN_FILE);
