@@ -33,6 +33,9 @@ const STALE_TEMPORARY_MS = 60 * 60 * 1000;
 const DIRECTORY_MODE = 0o700;
 const FILE_MODE = 0o600;
 
+/** A folder that goes as often as it is made is not made again. */
+const ATTEMPTS = 4;
+
 const writer = `${process.pid}-${randomBytes(6).toString('hex')}`;
 let written = 0;
 
@@ -73,22 +76,22 @@ export function writeWhole(spans: string, path: string, bytes: Uint8Array): void
 }
 
 function openInFolder(path: string): number {
-  try {
-    return openSync(path, 'wx', FILE_MODE);
-  } catch (error) {
-    if (errnoOf(error) !== 'ENOENT') throw error;
-    makeFolder(dirname(path), DIRECTORY_MODE);
-    return openSync(path, 'wx', FILE_MODE);
-  }
+  return inFolder(path, () => openSync(path, 'wx', FILE_MODE));
 }
 
 export function renameIntoFolder(from: string, to: string): void {
-  try {
-    renameSync(from, to);
-  } catch (error) {
-    if (errnoOf(error) !== 'ENOENT') throw error;
-    makeFolder(dirname(to), DIRECTORY_MODE);
-    renameSync(from, to);
+  inFolder(to, () => renameSync(from, to));
+}
+
+/** Does something to `path`, whose folder is made where it is missing: whoever empties a store takes folders away while they are empty. */
+export function inFolder<T>(path: string, act: () => T): T {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      if (attempt > 1) makeFolder(dirname(path), DIRECTORY_MODE);
+      return act();
+    } catch (error) {
+      if (errnoOf(error) !== 'ENOENT' || attempt === ATTEMPTS) throw error;
+    }
   }
 }
 

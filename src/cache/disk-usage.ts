@@ -8,12 +8,11 @@ import {
   readSync,
   symlinkSync,
 } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { errnoOf } from '../errno.js';
 import { type Observer, silentObserver } from '../observer.js';
 import { holderOf, isGone, whoAmI } from './claims.js';
-import { type DiskStore, isRemoved, remove, removeStale, writeWhole } from './disk-files.js';
-import { makeFolder } from './make-folder.js';
+import { type DiskStore, inFolder, isRemoved, remove, removeStale, writeWhole } from './disk-files.js';
 
 /**
  * Keeps a store of the cache folder within its quota with many processes writing, and without counting the folder each time. The file `usage`
@@ -164,18 +163,13 @@ function underLock<T>(folder: string, action: () => T): T | undefined {
 }
 
 function acquire(lock: string): boolean {
-  for (let attempt = 0; ; attempt++) {
-    try {
-      makeFolder(dirname(lock), 0o700);
-      // A link that names who holds it, as a claim does: a lock of a killed process is taken over at once.
-      symlinkSync(whoAmI(), lock);
-      return true;
-    } catch (error) {
-      const code = errnoOf(error);
-      if (code === 'EEXIST') return false;
-      // Somebody who empties the store took its folder away.
-      if (code !== 'ENOENT' || attempt >= 3) throw error;
-    }
+  try {
+    // A link that names who holds it, as a claim does: a lock of a killed process is taken over at once.
+    inFolder(lock, () => symlinkSync(whoAmI(), lock));
+    return true;
+  } catch (error) {
+    if (errnoOf(error) === 'EEXIST') return false;
+    throw error;
   }
 }
 
