@@ -1,6 +1,6 @@
 import { maxStored } from '../format/limits.js';
 import type { Span } from '../format/model.js';
-import { type Begun, begin } from './begin.js';
+import { type Begun, begin, begunAhead } from './begin.js';
 import { blobRange } from './blob.js';
 import { layerInfo, type ReadContext } from './context.js';
 import { decodeStream } from './decode-stream.js';
@@ -46,18 +46,12 @@ export async function fetchSpans(
   const leave = context.threads.enter(bytesForThreads(context, layer, spans));
   const work = createSpanWork(context, layer, { counted, signal });
   const dropped = new AbortController();
-  const begun: (Begun<Uint8Array> | undefined)[] = [];
   try {
-    for (const [i, { spans }] of parts.entries()) {
-      for (const part of parts.slice(begun.length, i + REQUESTS)) begun.push(beginPart(part));
-      const chunks = begun[i];
+    for (const [{ spans }, chunks] of begunAhead(parts, { most: REQUESTS, begin: beginPart, drop })) {
       if (chunks) await inflateRun(context, chunks, { run: spans, work, signal });
       else await decodeGroup(context, layer, { wanted: spans, signal, counted });
-      begun[i] = undefined;
     }
   } finally {
-    dropped.abort();
-    for (const chunks of begun) chunks?.drop();
     // What is in a thread came before what failed here, and so does its failure.
     await work.end().finally(leave);
   }
@@ -71,6 +65,11 @@ export async function fetchSpans(
     };
     const { ranges } = options;
     return begin(ranges?.read(layer, range) ?? blobRange(context, layerInfo(context, layer), range));
+  }
+
+  function drop(chunks: Begun<Uint8Array> | undefined): void {
+    dropped.abort();
+    chunks?.drop();
   }
 }
 

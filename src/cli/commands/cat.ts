@@ -1,5 +1,5 @@
 import { ClipError } from '../../errors.js';
-import { type Begun, begin } from '../../read/begin.js';
+import { type Begun, begin, begunAhead } from '../../read/begin.js';
 import { zeros } from '../../read/plan.js';
 import type { ImageReader } from '../../read/reader.js';
 import type { Node } from '../../tree/node.js';
@@ -41,24 +41,23 @@ export async function run(context: Context, { args, flags }: Input<typeof CAT_FL
     return node.entry.size <= SMALL ? begin(chunks) : chunks;
   }
 
-  /** Those under way, the next one first: what was written is not held on to. */
-  const reads: ReturnType<typeof read>[] = [];
-  try {
-    for (const i of paths.keys()) {
-      for (const path of paths.slice(i + reads.length, i + AT_ONCE)) {
-        const begun = read(path);
-        // What fails is told when it is its turn.
-        begun.catch(() => {});
-        reads.push(begun);
-      }
-      try {
-        for await (const chunk of await reads.shift()!) await stdout.write(chunk);
-      } catch (error) {
-        context.softError(error);
-      }
+  function begun(path: string): ReturnType<typeof read> {
+    const reading = read(path);
+    // What fails is told when it is its turn.
+    reading.catch(() => {});
+    return reading;
+  }
+
+  function drop(reading: ReturnType<typeof read>): void {
+    reading.then((chunks) => 'drop' in chunks && chunks.drop()).catch(() => {});
+  }
+
+  for (const [, reading] of begunAhead(paths, { most: AT_ONCE, begin: begun, drop })) {
+    try {
+      for await (const chunk of await reading) await stdout.write(chunk);
+    } catch (error) {
+      context.softError(error);
     }
-  } finally {
-    for (const begun of reads) begun.then((chunks) => 'drop' in chunks && chunks.drop()).catch(() => {});
   }
 }
 
